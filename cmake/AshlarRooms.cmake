@@ -1,0 +1,51 @@
+# The rooms of the core and what each may see.
+#
+# A room is compiled with the include directories of the rooms before it, alone: including a later
+# room does not compile. For that, each room gets a directory of its own in the build tree that
+# holds one symbolic link, so that `#include "page/buddy.h"` works only where `page` is allowed.
+
+set(ASHLAR_ROOM_ORDER base os page slab cache heap stats debug)
+
+add_library(ashlar_options INTERFACE)
+target_compile_options(ashlar_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -fno-strict-aliasing
+  $<$<BOOL:${ASHLAR_WERROR}>:-Werror>)
+if(ASHLAR_SANITIZE)
+  target_compile_options(ashlar_options INTERFACE -fsanitize=${ASHLAR_SANITIZE} -fno-omit-frame-pointer
+    $<$<STREQUAL:${ASHLAR_SANITIZE},undefined>:-fno-sanitize-recover=all>)
+  target_link_options(ashlar_options INTERFACE -fsanitize=${ASHLAR_SANITIZE})
+endif()
+
+# What only the core is compiled with: no run-time library, hidden names, thread-local storage that
+# needs no call, and no idea of its own what malloc does.
+add_library(ashlar_core_options INTERFACE)
+target_link_libraries(ashlar_core_options INTERFACE ashlar_options)
+target_compile_options(ashlar_core_options INTERFACE
+  -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden -fvisibility-inlines-hidden
+  -ftls-model=initial-exec -fno-plt -fPIC -fno-asynchronous-unwind-tables
+  -fno-builtin-malloc -fno-builtin-free -fno-builtin-calloc -fno-builtin-realloc
+  -fno-builtin-aligned_alloc -fno-builtin-posix_memalign -fno-builtin-memalign)
+target_compile_definitions(ashlar_core_options INTERFACE
+  $<$<BOOL:${ASHLAR_INVARIANTS}>:ASHLAR_INVARIANTS=1>
+  ASHLAR_DEFAULT_CONF="${ASHLAR_DEFAULT_CONF}"
+  ASHLAR_VERSION="${PROJECT_VERSION}")
+
+# ashlar_room(NAME SOURCES...): an object library of the room, and `ashlar_see_NAME`, an interface
+# library with the include directories of the room and of those before it.
+function(ashlar_room NAME)
+  set(see_dir ${CMAKE_BINARY_DIR}/rooms/${NAME})
+  file(MAKE_DIRECTORY ${see_dir})
+  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/${NAME} ${see_dir}/${NAME} SYMBOLIC)
+  add_library(ashlar_see_${NAME} INTERFACE)
+  target_include_directories(ashlar_see_${NAME} INTERFACE ${see_dir})
+  list(FIND ASHLAR_ROOM_ORDER ${NAME} place)
+  if(place GREATER 0)
+    math(EXPR before "${place} - 1")
+    list(GET ASHLAR_ROOM_ORDER ${before} room_before)
+    target_link_libraries(ashlar_see_${NAME} INTERFACE ashlar_see_${room_before})
+  else()
+    target_include_directories(ashlar_see_${NAME} INTERFACE ${CMAKE_SOURCE_DIR}/include)
+  endif()
+  add_library(ashlar_${NAME} OBJECT ${ARGN})
+  target_link_libraries(ashlar_${NAME} PUBLIC ashlar_see_${NAME} PRIVATE ashlar_core_options)
+endfunction()

@@ -1,0 +1,35 @@
+// Bit arithmetic that <bit> lacks, and branch hints. Pure functions.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#define ASHLAR_LIKELY(x) __builtin_expect(!!(x), 1)
+#define ASHLAR_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ASHLAR_NOINLINE __attribute__((noinline))
+#define ASHLAR_ALWAYS_INLINE inline __attribute__((always_inline))
+
+namespace ashlar {
+
+constexpr bool is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
+// Alignment must be a power of two; the caller rules overflow out.
+constexpr size_t align_up(size_t value, size_t alignment) { return (value + alignment - 1) & ~(alignment - 1); }
+constexpr size_t align_down(size_t value, size_t alignment) { return value & ~(alignment - 1); }
+
+constexpr unsigned lowest_bit(uint64_t word) { return static_cast<unsigned>(std::countr_zero(word)); }
+constexpr unsigned highest_bit(uint64_t word) { return 63u - static_cast<unsigned>(std::countl_zero(word)); }
+constexpr unsigned count_bits(uint64_t word) { return static_cast<unsigned>(std::popcount(word)); }
+
+// The smallest k with 2^k >= value; value >= 1.
+constexpr unsigned log2_up(size_t value) { return value <= 1 ? 0 : 64u - static_cast<unsigned>(std::countl_zero(value - 1)); }
+
+// `count` ones from bit `from` up; from < 64, from + count <= 64.
+constexpr uint64_t bit_range(unsigned from, unsigned count) {
+  return (count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1) << from;
+}
+
+constexpr uint64_t bit(unsigned index) { return uint64_t{1} << index; }
+
+}  // namespace ashlar

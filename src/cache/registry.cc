@@ -1,0 +1,164 @@
+#include "cache/registry.h"
+
+#include <linux/membarrier.h>
+#include <pthread.h>
+
+#include "os/fatal.h"
+#include "os/sys.h"
+#include "os/system.h"
+#include "page/direct.h"
+
+namespace ashlar::cache {
+
+using os::LockGuard;
+
+namespace detail {
+constinit std::atomic<uintptr_t> g_gate{0};
+constinit std::atomic<bool> g_entry_fence{true};
+}  // namespace detail
+
+namespace {
+
+constinit os::Lock g_registry_lock{os::LockRank::kRegistry};
+constinit ThreadCache* g_caches = nullptr;
+constinit std::atomic<uint32_t> g_unlisted{0};  // threads in a slow path that are not listed
+constinit std::atomic<size_t> g_lost{0};        // slots lost with other threads' bins
+constinit pthread_key_t g_key = 0;
+constinit std::atomic<bool> g_has_key{false};
+constinit bool g_gate_timed_out = false;        // the forking thread's
+
+constexpr unsigned kGateRounds = 2000;  // of 50 us and more: gives up after 0.1 s or so
+
+// Runs when a thread exits, among the destructors of thread-specific data. Frees that come later go
+// straight to the slabs.
+void on_thread_exit(void*) {
+  SlowPath section;
+  if (t_cache.state != CacheState::kListed) return;
+  flush_all();
+  LockGuard guard(g_registry_lock);
+  (t_cache.previous != nullptr ? t_cache.previous->next : g_caches) = t_cache.next;
+  if (t_cache.next != nullptr) t_cache.next->previous = t_cache.previous;
+  t_cache.next = t_cache.previous = nullptr;
+  t_cache.state = CacheState::kGone;
+}
+
+// True if no thread but this one is inside a slow path.
+bool others_are_out() {
+  LockGuard guard(g_registry_lock);
+  const uint32_t mine = t_cache.state != CacheState::kListed && t_cache.slow_depth.load(std::memory_order_relaxed) > 0;
+  if (g_unlisted.load() > mine) return false;
+  for (const ThreadCache* cache = g_caches; cache != nullptr; cache = cache->next) {
+    if (cache != &t_cache && cache->slow_depth.load(std::memory_order_acquire) > 0) return false;
+  }
+  return true;
+}
+
+size_t slots_in(const ThreadCache& cache) {
+  size_t slots = cache.pending.index == 0 ? 0 : count_bits(cache.pending.mask);
+  for (const Bin& bin : cache.bins) slots += bin_length(bin);
+  return slots;
+}
+
+}  // namespace
+
+namespace detail {
+
+void enter_unlisted() { g_unlisted.fetch_add(1); }
+void leave_unlisted() { g_unlisted.fetch_sub(1); }
+
+// The section steps back out while it waits: nothing has been touched yet.
+void wait_at_gate_slow() {
+  os::Backoff backoff;
+  for (;;) {
+    const uintptr_t owner = g_gate.load();
+    if (owner == 0 || owner == os::thread_token()) return;
+    const bool unlisted = t_cache.state != CacheState::kListed;
+    t_cache.slow_depth.store(0, std::memory_order_release);
+    if (unlisted) leave_unlisted();
+    while (g_gate.load(std::memory_order_relaxed) != 0) backoff.wait();
+    if (unlisted) enter_unlisted();
+    t_cache.slow_depth.store(1);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+}
+
+}  // namespace detail
+
+void initialise_registry() {
+  if (!os::sys::failed(os::sys::membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED))) {
+    detail::g_entry_fence.store(false, std::memory_order_relaxed);
+  }
+  if (pthread_key_create(&g_key, on_thread_exit) == 0) g_has_key.store(true, std::memory_order_release);
+}
+
+bool list_this_thread() {
+  if (t_cache.state == CacheState::kListed) return true;
+  if (t_cache.state != CacheState::kNew || !g_has_key.load(std::memory_order_acquire)) return false;
+  // A late key's value may cost libc an allocation, which comes back here and is served uncached.
+  t_cache.state = CacheState::kListing;
+  if (pthread_setspecific(g_key, &t_cache) != 0) {
+    t_cache.state = CacheState::kGone;
+    return false;
+  }
+  LockGuard guard(g_registry_lock);
+  t_cache.previous = nullptr;
+  t_cache.next = g_caches;
+  if (g_caches != nullptr) g_caches->previous = &t_cache;
+  g_caches = &t_cache;
+  t_cache.state = CacheState::kListed;
+  return true;
+}
+
+void close_gate() {
+  const uintptr_t me = os::thread_token();
+  os::Backoff backoff;
+  uintptr_t expected = 0;
+  while (!detail::g_gate.compare_exchange_strong(expected, me)) {  // another thread forks right now
+    if (expected == me) return;                                    // from a handler that interrupted our own fork
+    expected = 0;
+    backoff.wait();
+  }
+  os::sys::membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+  // Bounded: a thread inside may wait for what this one holds, if a signal handler forks in the middle
+  // of our own slow path. What is half done then is mended in the child.
+  os::Backoff patience;
+  g_gate_timed_out = true;
+  for (unsigned round = 0; round < kGateRounds && g_gate_timed_out; ++round) {
+    if (others_are_out()) {
+      g_gate_timed_out = false;
+    } else {
+      patience.wait();
+    }
+  }
+}
+
+void open_gate() { detail::g_gate.store(0); }
+
+void forget_other_threads() {
+  size_t lost = 0;
+  for (const ThreadCache* cache = g_caches; cache != nullptr; cache = cache->next) {
+    if (cache != &t_cache) lost += slots_in(*cache);
+  }
+  g_lost.fetch_add(lost, std::memory_order_relaxed);
+  t_cache.next = t_cache.previous = nullptr;
+  const bool listed = t_cache.state == CacheState::kListed;
+  g_caches = listed ? &t_cache : nullptr;
+  const bool unlisted_inside = !listed && t_cache.slow_depth.load(std::memory_order_relaxed) > 0;
+  g_unlisted.store(unlisted_inside ? 1 : 0);
+  if (g_gate_timed_out) {
+    if (!g_registry_lock.held_by_me()) g_registry_lock.reset();
+    if (!page::g_pages.lock().held_by_me()) page::g_pages.lock().reset();
+    if (!page::g_direct.lock().held_by_me()) page::g_direct.lock().reset();
+    if (t_cache.slow_depth.load(std::memory_order_relaxed) == 0) slab::repair_after_fork();
+  }
+  open_gate();
+}
+
+size_t lost_in_fork() { return g_lost.load(std::memory_order_relaxed); }
+
+void visit_caches(void (*visit)(const ThreadCache&, void*), void* context) {
+  LockGuard guard(g_registry_lock);
+  for (const ThreadCache* cache = g_caches; cache != nullptr; cache = cache->next) visit(*cache, context);
+}
+
+}  // namespace ashlar::cache

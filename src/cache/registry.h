@@ -1,0 +1,72 @@
+// The list of thread caches, the exit hook, and the gate that brings every thread out of the slow path
+// before a fork.
+//
+// A fork is no atomic snapshot of the other threads: whatever one of them has half done stays half done
+// in the child. The fast path leaves nothing half done (one store moves a bin's head), the slow path
+// does. So every slow path is a section: on entry the thread notes it in its own cache and looks at
+// the gate; the forking thread closes the gate, issues a membarrier (which makes the notes of all
+// running threads visible, so that entering costs them no fence), and waits until no other thread is
+// inside. No lock of ours can be held then but by the forking thread itself.
+#pragma once
+
+#include "cache/thread_cache.h"
+
+namespace ashlar::cache {
+
+namespace detail {
+extern constinit std::atomic<uintptr_t> g_gate;     // token of the thread that is forking, or 0
+extern constinit std::atomic<bool> g_entry_fence;   // no membarrier here: entering takes a fence
+void wait_at_gate_slow();
+void enter_unlisted();
+void leave_unlisted();
+}  // namespace detail
+
+// A section of the slow path; nests. LOCKS: taken before any lock of ours.
+class SlowPath {
+ public:
+  SlowPath() {
+    std::atomic<uint32_t>& depth = t_cache.slow_depth;
+    const uint32_t outer = depth.load(std::memory_order_relaxed);
+    depth.store(outer + 1, std::memory_order_relaxed);
+    if (ASHLAR_UNLIKELY(t_cache.state != CacheState::kListed && outer == 0)) {
+      detail::enter_unlisted();
+      unlisted_ = true;
+    }
+    if (ASHLAR_UNLIKELY(detail::g_entry_fence.load(std::memory_order_relaxed))) {
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // pairs with the membarrier of close_gate
+    if (ASHLAR_UNLIKELY(detail::g_gate.load(std::memory_order_relaxed) != 0 && outer == 0)) {
+      detail::wait_at_gate_slow();
+    }
+  }
+  ~SlowPath() {
+    std::atomic<uint32_t>& depth = t_cache.slow_depth;
+    if (ASHLAR_UNLIKELY(unlisted_)) detail::leave_unlisted();
+    depth.store(depth.load(std::memory_order_relaxed) - 1, std::memory_order_release);
+  }
+  SlowPath(const SlowPath&) = delete;
+  SlowPath& operator=(const SlowPath&) = delete;
+
+ private:
+  bool unlisted_ = false;
+};
+
+// Once, at start: probes membarrier, makes the key whose destructor is the exit hook.
+void initialise_registry();
+
+// Lists this thread's cache, so that it may hold slots. False: it may not (exiting, or no key).
+bool list_this_thread();
+
+// Fork, in the forking thread: prepare, and afterwards in the parent or the child.
+void close_gate();
+void open_gate();
+// In the child: the other threads are gone, with what their bins held; counts it. Opens the gate.
+void forget_other_threads();
+
+size_t lost_in_fork();
+
+// Calls visit for every listed cache, with the registry lock held.
+void visit_caches(void (*visit)(const ThreadCache& cache, void* context), void* context);
+
+}  // namespace ashlar::cache

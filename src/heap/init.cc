@@ -1,0 +1,117 @@
+// The start of the heap, at the first slow path: options, window, registry, fork handlers.
+//
+// No constructor runs this: the first allocation may come before any.
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/options.h"
+#include "cache/registry.h"
+#include "heap/heap.h"
+#include "os/fatal.h"
+#include "os/sys.h"
+#include "os/system.h"
+
+// A program may define this to set options without the environment; see docs/options.md.
+extern "C" __attribute__((weak, visibility("default"))) const char* ashlar_conf;
+
+namespace ashlar::heap {
+
+namespace {
+
+enum class State : int { kNone, kStarting, kReady };
+
+constinit std::atomic<State> g_state{State::kNone};
+constinit os::Lock g_init_lock{os::LockRank::kInit};
+constinit std::atomic<bool> g_environment_pending{false};
+
+void report_option(const OptionError& error, void* context) {
+  os::Message message;
+  message.text(static_cast<const char*>(context)).text(": ").text(error.what).text(" in '");
+  message.text(error.piece, error.length).text("', ignored");
+  if (error.option == nullptr) {
+    message.text("; the options are:");
+    for (const OptionInfo& option : kOptionInfos) message.text(" ").text(option.key);
+  } else if (error.option->choices != nullptr) {
+    message.text("; one of ").text(error.option->choices);
+  } else {
+    message.text("; a size from ").number(error.option->minimum).text(" to ").number(error.option->maximum);
+    message.text(", with k, m or g");
+  }
+  message.write_line(2);
+}
+
+void read_environment() {
+  // secure_getenv: a program with more rights than its caller listens to nobody.
+  const char* const text = secure_getenv("ASHLAR_CONF");
+  if (text != nullptr) {
+    parse_options(text, OptionOrigin::kEnvironment, report_option, const_cast<char*>("ASHLAR_CONF"));
+  }
+}
+
+void read_options() {
+  parse_options(ASHLAR_DEFAULT_CONF, OptionOrigin::kLinkTime, report_option, const_cast<char*>("built-in options"));
+  if (&ashlar_conf != nullptr && ashlar_conf != nullptr) {
+    parse_options(ashlar_conf, OptionOrigin::kLinkTime, report_option, const_cast<char*>("ashlar_conf"));
+  }
+  if (environ != nullptr) {
+    read_environment();
+  } else {  // before libc's own start
+    g_environment_pending.store(true, std::memory_order_relaxed);
+  }
+}
+
+// Twice the RAM, as other ranges are not yet found; but half of what RLIMIT_AS leaves at most, since
+// the program wants some of it too.
+size_t window_bytes() {
+  size_t bytes = g_options.window;
+  if (bytes == kAuto) {
+    bytes = 2 * os::memory_size();
+    if (bytes < 1024 * kMiB) bytes = 1024 * kMiB;
+  }
+  uint64_t limit = 0;
+  if (!os::sys::failed(os::sys::limit(os::sys::kLimitAddressSpace, &limit)) && bytes > limit / 2) {
+    bytes = static_cast<size_t>(limit / 2);
+  }
+  return bytes;
+}
+
+page::PageLayer::Config page_config() {
+  page::PageLayer::Config config;
+  config.source = g_options.source == 1 ? page::Source::kSbrk : page::Source::kMmap;
+  config.purge_floor = g_options.purge_floor;
+  config.purge_share = g_options.purge_share;
+  config.regret_limit = g_options.regret_limit;
+  return config;
+}
+
+ASHLAR_NOINLINE bool initialise_slow() {
+  os::LockGuard guard(g_init_lock);
+  const State state = g_state.load(std::memory_order_relaxed);
+  if (state == State::kReady) return true;
+  if (state == State::kStarting) return false;  // this very thread, from a hook that allocates
+  g_state.store(State::kStarting, std::memory_order_relaxed);
+  read_options();
+  page::PageLayer::Config config = page_config();
+  config.window_bytes = window_bytes();
+  page::g_pages.initialise(config);  // without a window, every block is mapped directly
+  g_state.store(State::kReady, std::memory_order_release);
+  cache::initialise_registry();
+  register_fork_handlers();
+  return true;
+}
+
+}  // namespace
+
+bool initialise() {
+  if (ASHLAR_LIKELY(g_state.load(std::memory_order_acquire) == State::kReady)) {
+    if (ASHLAR_UNLIKELY(g_environment_pending.load(std::memory_order_relaxed)) && environ != nullptr &&
+        g_environment_pending.exchange(false)) {
+      read_environment();
+      page::g_pages.configure_purge(page_config());
+    }
+    return true;
+  }
+  return initialise_slow();
+}
+
+}  // namespace ashlar::heap

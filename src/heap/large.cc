@@ -1,0 +1,72 @@
+// Large blocks: runs of pages of the window below the direct threshold, mappings of their own above.
+#include <string.h>
+
+#include "base/options.h"
+#include "heap/heap.h"
+#include "page/direct.h"
+
+namespace ashlar::heap {
+
+using page::g_direct;
+using page::g_pages;
+
+namespace {
+
+bool goes_direct(size_t size, size_t alignment) {
+  return size >= g_options.direct_threshold || alignment > kChunkSize;
+}
+
+// PRECONDITION: size > 0, size + alignment does not overflow.
+PageIndex allocate_pages(size_t size, size_t alignment) {
+  const unsigned align_order = alignment <= kPageSize ? 0 : log2_up(alignment) - kPageShift;
+  return g_pages.allocate_large(static_cast<PageCount>(bytes_to_pages_up(size)), align_order);
+}
+
+}  // namespace
+
+void* allocate_large(size_t size, size_t alignment) {
+  if (!goes_direct(size, alignment)) {
+    const PageIndex page = allocate_pages(size, alignment);
+    if (page != kNoPage) return reinterpret_cast<void*>(page::page_address(page));
+  }
+  return g_direct.allocate(size, alignment);
+}
+
+void* allocate_large_zeroed(size_t size) {
+  if (goes_direct(size, 1)) return g_direct.allocate(size, 1);
+  const PageIndex start = allocate_pages(size, 1);
+  if (start == kNoPage) return g_direct.allocate(size, 1);
+  const PageIndex end = start + static_cast<PageCount>(bytes_to_pages_up(size));
+  for (PageIndex at = start; at < end;) {  // clean pages are zero already
+    const PageCount count = end - at < 64 ? end - at : 64;
+    uint64_t dirty = page::dirty_mask(at, count);
+    while (dirty != 0) {
+      const unsigned first = lowest_bit(dirty);
+      const unsigned run = static_cast<unsigned>(std::countr_one(dirty >> first));
+      memset(reinterpret_cast<void*>(page::page_address(at + first)), 0, pages_to_bytes(run));
+      dirty &= ~bit_range(first, run);
+    }
+    at += count;
+  }
+  return reinterpret_cast<void*>(page::page_address(start));
+}
+
+bool free_large(void* p) {
+  PageIndex page = 0;
+  if (!page::find_page(p, &page) || reinterpret_cast<uintptr_t>(p) % kPageSize != 0) return false;
+  return g_pages.release_large(page);
+}
+
+void* resize_large(void* p, size_t old_size, size_t size) {
+  PageIndex page = 0;
+  if (!page::find_page(p, &page)) {
+    // A direct mapping: stays one unless it shrinks far below the threshold.
+    if (size < g_options.direct_threshold / 2 && size < old_size / 2) return nullptr;
+    return g_direct.resize(p, size);
+  }
+  if (size >= g_options.direct_threshold) return nullptr;
+  const PageCount count = static_cast<PageCount>(bytes_to_pages_up(size));
+  return count == old_size >> kPageShift || g_pages.try_resize_large(page, count) ? p : nullptr;
+}
+
+}  // namespace ashlar::heap

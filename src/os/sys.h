@@ -1,0 +1,46 @@
+// The system calls, each as thin as it can be: the only place where the core meets the kernel.
+//
+// Two implementations of this contract exist: sys_linux.cc, and the faulty one of the tests, which
+// fails the Nth call. Results are the kernel's: >= 0, or -errno. errno itself is never touched.
+// Everything here is thread-safe and async-signal-safe, but for sbrk.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ashlar::os::sys {
+
+inline constexpr intptr_t kNoMemory = -12;  // -ENOMEM
+
+// True for a result that is an error; addresses are never in the last page.
+constexpr bool failed(intptr_t result) { return static_cast<uintptr_t>(result) > static_cast<uintptr_t>(-4096L); }
+
+intptr_t mmap(void* hint, size_t size, int protection, int flags);  // anonymous only
+intptr_t munmap(void* start, size_t size);
+intptr_t mprotect(void* start, size_t size, int protection);
+intptr_t madvise(void* start, size_t size, int advice);
+intptr_t mremap(void* start, size_t old_size, size_t new_size, int flags);
+intptr_t mincore(void* start, size_t size, unsigned char* vector);
+
+// libc's sbrk: it keeps a copy of the break that a system call of our own would make stale.
+// -errno, or the previous break. Not thread-safe against other callers of sbrk in the process.
+intptr_t sbrk(intptr_t increment);
+
+intptr_t open_read_only(const char* path);
+intptr_t read(int fd, void* buffer, size_t size);
+intptr_t write(int fd, const void* buffer, size_t size);
+intptr_t close(int fd);
+
+intptr_t membarrier(int command);
+intptr_t futex(uint32_t* word, int operation, uint32_t value);
+void yield();
+void sleep_ns(uint64_t nanoseconds);
+
+// Address-space and data limits of the process: RLIMIT_AS (9), RLIMIT_DATA (2), RLIMIT_MEMLOCK (8).
+inline constexpr int kLimitData = 2;
+inline constexpr int kLimitAddressSpace = 9;
+intptr_t limit(int resource, uint64_t* soft);
+
+uint64_t monotonic_ns();
+
+}  // namespace ashlar::os::sys

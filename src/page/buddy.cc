@@ -1,0 +1,280 @@
+#include "page/buddy.h"
+
+#include "os/fatal.h"
+
+namespace ashlar::page {
+
+namespace {
+
+unsigned in_chunk(PageIndex page) { return page % kPagesPerChunk; }
+ChunkMeta& meta_of(PageIndex page) { return g_window_owner.chunk(chunk_of_page(page)); }
+
+bool test_block(const ChunkMeta& meta, unsigned order, PageIndex page, Kind kind) {
+  const unsigned index = block_bit(order, in_chunk(page));
+  return (meta.free_blocks[kind][index / 64] & bit(index % 64)) != 0;
+}
+
+// The bits of one order that stand in word `word` of free_blocks; orders 3 and up share word 7.
+uint64_t order_mask(unsigned order, unsigned word) {
+  const unsigned first = block_bit(order, 0);
+  const unsigned count = kPagesPerChunk >> order;
+  if (count >= 64) return word >= first / 64 && word < (first + count) / 64 ? ~uint64_t{0} : 0;
+  return word == first / 64 ? bit_range(first % 64, count) : 0;
+}
+
+unsigned first_word(unsigned order) { return block_bit(order, 0) / 64; }
+unsigned word_count(unsigned order) {
+  const unsigned count = kPagesPerChunk >> order;
+  return count >= 64 ? count / 64 : 1;
+}
+
+bool chunk_has(const ChunkMeta& meta, unsigned order, Kind kind) {
+  const unsigned first = first_word(order);
+  for (unsigned word = first; word < first + word_count(order); ++word) {
+    if ((meta.free_blocks[kind][word] & order_mask(order, word)) != 0) return true;
+  }
+  return false;
+}
+
+// Which children of a summary have a free block of at least `order`.
+uint64_t children_with(const SummaryMeta& summary, unsigned order, Kind kind) {
+  uint64_t children = 0;
+  for (unsigned o = order; o < kOrders; ++o) children |= summary.has[kind][o];
+  return children;
+}
+
+// Calls visit(word, first bit, count) for each 64-page word that [start, start + count) touches.
+template <typename Visit>
+void for_each_dirty_word(PageIndex start, PageCount count, Visit visit) {
+  while (count > 0) {
+    const unsigned first = in_chunk(start) % 64;
+    const PageCount here = count < 64 - first ? count : 64 - first;
+    visit(meta_of(start).dirty[in_chunk(start) / 64], first, here);
+    start += here;
+    count -= here;
+  }
+}
+
+}  // namespace
+
+// The dirty words are written under the page lock; calloc reads the bits of its own block without.
+void set_dirty(PageIndex start, PageCount count, bool dirty) {
+  for_each_dirty_word(start, count, [dirty](uint64_t& word, unsigned first, PageCount here) {
+    const uint64_t mask = bit_range(first, here);
+    __atomic_store_n(&word, dirty ? word | mask : word & ~mask, __ATOMIC_RELAXED);
+  });
+}
+
+PageCount count_dirty(PageIndex start, PageCount count) {
+  PageCount dirty = 0;
+  for_each_dirty_word(start, count, [&dirty](uint64_t& word, unsigned first, PageCount here) {
+    dirty += count_bits(__atomic_load_n(&word, __ATOMIC_RELAXED) & bit_range(first, here));
+  });
+  return dirty;
+}
+
+uint64_t dirty_mask(PageIndex start, PageCount count) {
+  uint64_t mask = 0;
+  unsigned done = 0;
+  for_each_dirty_word(start, count, [&mask, &done](uint64_t& word, unsigned first, PageCount here) {
+    mask |= ((__atomic_load_n(&word, __ATOMIC_RELAXED) >> first) & bit_range(0, here)) << done;
+    done += here;
+  });
+  return mask;
+}
+
+void Buddy::set_block(PageIndex page, unsigned order, Kind kind) {
+  const unsigned index = block_bit(order, in_chunk(page));
+  meta_of(page).free_blocks[kind][index / 64] |= bit(index % 64);
+  const ChunkIndex chunk = chunk_of_page(page);
+  uint64_t& in_group = g_window_owner.group(chunk).has[kind][order];
+  if (in_group == 0) {
+    g_window_owner.super(chunk).has[kind][order] |= bit(chunk / kChunksPerGroup % kGroupsPerSuper);
+  }
+  in_group |= bit(chunk % kChunksPerGroup);
+}
+
+void Buddy::clear_block(PageIndex page, unsigned order, Kind kind) {
+  const unsigned index = block_bit(order, in_chunk(page));
+  ChunkMeta& meta = meta_of(page);
+  meta.free_blocks[kind][index / 64] &= ~bit(index % 64);
+  if (chunk_has(meta, order, kind)) return;
+  const ChunkIndex chunk = chunk_of_page(page);
+  uint64_t& in_group = g_window_owner.group(chunk).has[kind][order];
+  in_group &= ~bit(chunk % kChunksPerGroup);
+  if (in_group == 0) {
+    g_window_owner.super(chunk).has[kind][order] &= ~bit(chunk / kChunksPerGroup % kGroupsPerSuper);
+  }
+}
+
+void Buddy::insert_block(PageIndex page, unsigned order) {
+  Kind kind = count_dirty(page, 1u << order) != 0 ? kDirty : kClean;
+  const ChunkMeta& meta = meta_of(page);
+  for (; order < kChunkOrder; ++order) {
+    const PageIndex buddy = page ^ (1u << order);
+    if (test_block(meta, order, buddy, kDirty)) {
+      clear_block(buddy, order, kDirty);
+      kind = kDirty;
+    } else if (test_block(meta, order, buddy, kClean)) {
+      clear_block(buddy, order, kClean);
+    } else {
+      break;
+    }
+    page &= ~(1u << order);
+  }
+  set_block(page, order, kind);
+}
+
+void Buddy::insert(PageIndex start, PageCount count) {
+  free_pages_ += count;
+  dirty_pages_ += count_dirty(start, count);
+  while (count > 0) {
+    const unsigned aligned = start == 0 ? kChunkOrder : lowest_bit(start);
+    unsigned order = highest_bit(count);
+    if (order > aligned) order = aligned;
+    if (order > kChunkOrder) order = kChunkOrder;
+    insert_block(start, order);
+    start += 1u << order;
+    count -= 1u << order;
+  }
+}
+
+PageIndex Buddy::block_at(PageIndex page, unsigned* order, Kind* kind) const {
+  if (page >= g_window_owner.opened()) return kNoPage;
+  const ChunkMeta& meta = meta_of(page);
+  for (unsigned o = 0; o < kOrders; ++o) {
+    const PageIndex block = page & ~((1u << o) - 1);
+    for (const Kind k : {kDirty, kClean}) {
+      if (!test_block(meta, o, block, k)) continue;
+      if (order != nullptr) *order = o;
+      if (kind != nullptr) *kind = k;
+      return block;
+    }
+  }
+  return kNoPage;
+}
+
+void Buddy::take(PageIndex start, PageCount count) {
+  const PageIndex end = start + count;
+  for (PageIndex page = start; page < end;) {
+    unsigned order = 0;
+    Kind kind = kClean;
+    const PageIndex block = block_at(page, &order, &kind);
+    ASHLAR_CHECK(block != kNoPage);
+    const PageIndex block_end = block + (1u << order);
+    clear_block(block, order, kind);
+    free_pages_ -= 1u << order;
+    dirty_pages_ -= count_dirty(block, 1u << order);
+    if (block < start) insert(block, start - block);
+    if (block_end > end) insert(end, block_end - end);
+    page = block_end;
+  }
+}
+
+PageIndex Buddy::lowest_in_chunk(ChunkIndex chunk, unsigned order, Kind kind) const {
+  const ChunkMeta& meta = g_window_owner.chunk(chunk);
+  const unsigned first = first_word(order);
+  for (unsigned word = first; word < first + word_count(order); ++word) {
+    const uint64_t blocks = meta.free_blocks[kind][word] & order_mask(order, word);
+    if (blocks == 0) continue;
+    const unsigned index = word * 64 + lowest_bit(blocks) - block_bit(order, 0);
+    return chunk * kPagesPerChunk + (index << order);
+  }
+  return kNoPage;
+}
+
+PageIndex Buddy::allocate(PageCount count, unsigned align_order, Kind kind) {
+  unsigned order = log2_up(count);
+  if (order < align_order) order = align_order;
+  for (unsigned s = 0; s < g_window_owner.supers(); ++s) {
+    const ChunkIndex super_chunk = s * Window::kChunksPerSuper;
+    const uint64_t groups = children_with(g_window_owner.super(super_chunk), order, kind);
+    if (groups == 0) continue;
+    const ChunkIndex group_chunk = super_chunk + lowest_bit(groups) * kChunksPerGroup;
+    const SummaryMeta& group = g_window_owner.group(group_chunk);
+    const unsigned child = lowest_bit(children_with(group, order, kind));
+    unsigned found = order;
+    while ((group.has[kind][found] & bit(child)) == 0) ++found;
+    const PageIndex page = lowest_in_chunk(group_chunk + child, found, kind);
+    clear_block(page, found, kind);
+    free_pages_ -= 1u << found;
+    dirty_pages_ -= count_dirty(page, 1u << found);
+    if (count < (1u << found)) insert(page + count, (1u << found) - count);
+    return page;
+  }
+  return kNoPage;
+}
+
+PageIndex Buddy::find_run(PageCount count) const {
+  const unsigned need = (count + kPagesPerChunk - 1) / kPagesPerChunk;
+  const ChunkIndex chunks = g_window_owner.opened_chunks();
+  unsigned run = 0;
+  for (ChunkIndex base = 0; base < chunks; base += kChunksPerGroup) {
+    const SummaryMeta& group = g_window_owner.group(base);
+    uint64_t free = group.has[kClean][kChunkOrder] | group.has[kDirty][kChunkOrder];
+    if (free == 0) {
+      run = 0;
+      continue;
+    }
+    for (unsigned at = 0; at < kChunksPerGroup;) {
+      const uint64_t rest = free >> at;
+      const unsigned ones = static_cast<unsigned>(std::countr_one(rest));
+      run += ones;
+      if (run >= need) return (base + at + ones - run) * kPagesPerChunk;
+      at += ones;
+      if (at >= kChunksPerGroup) break;
+      run = 0;
+      at += rest >> ones == 0 ? kChunksPerGroup : lowest_bit(rest >> ones);
+    }
+  }
+  return kNoPage;
+}
+
+PageCount Buddy::free_run_at(PageIndex start, PageCount limit) const {
+  PageIndex page = start;
+  while (page - start < limit) {
+    unsigned order = 0;
+    const PageIndex block = block_at(page, &order, nullptr);
+    if (block == kNoPage) break;
+    page = block + (1u << order);
+  }
+  return page - start < limit ? page - start : limit;
+}
+
+PageIndex Buddy::free_run_before(PageIndex end) const {
+  while (end > 0) {
+    const PageIndex block = block_at(end - 1, nullptr, nullptr);
+    if (block == kNoPage) break;
+    end = block;
+  }
+  return end;
+}
+
+PageIndex Buddy::highest_dirty(unsigned min_order, unsigned* order) const {
+  for (unsigned s = g_window_owner.supers(); s-- > 0;) {
+    const ChunkIndex super_chunk = s * Window::kChunksPerSuper;
+    const uint64_t groups = children_with(g_window_owner.super(super_chunk), min_order, kDirty);
+    if (groups == 0) continue;
+    const ChunkIndex group_chunk = super_chunk + highest_bit(groups) * kChunksPerGroup;
+    const SummaryMeta& group = g_window_owner.group(group_chunk);
+    const unsigned child = highest_bit(children_with(group, min_order, kDirty));
+    const ChunkMeta& meta = g_window_owner.chunk(group_chunk + child);
+    PageIndex best = 0;
+    for (unsigned o = min_order; o < kOrders; ++o) {
+      for (unsigned word = first_word(o) + word_count(o); word-- > first_word(o);) {
+        const uint64_t blocks = meta.free_blocks[kDirty][word] & order_mask(o, word);
+        if (blocks == 0) continue;
+        const PageIndex page = (word * 64 + highest_bit(blocks) - block_bit(o, 0)) << o;
+        if (page >= best) {
+          best = page;
+          *order = o;
+        }
+        break;
+      }
+    }
+    return (group_chunk + child) * kPagesPerChunk + best;
+  }
+  return kNoPage;
+}
+
+}  // namespace ashlar::page

@@ -1,0 +1,72 @@
+// The buddy allocator: which pages are free, in blocks of 2^order pages, lowest address first.
+//
+// Orders 0 to 8 (4 KiB to 1 MiB) are bits in the chunk records; a free block of a higher order is a
+// run of whole free chunks, found in the summaries. Two sets of bits, clean and dirty, hold one
+// buddy: any two free buddies merge, and the block is dirty if one of its pages is.
+//
+// INVARIANT: no two free buddies below order 8 both stand free: they have merged.
+// INVARIANT: group.has[kind][order] bit c  <=>  chunk c has a free block of that kind and order;
+//            super.has[kind][order] bit g  <=>  group g has one.
+// INVARIANT: free_pages() = sum of 2^order over the free blocks; dirty_pages() = dirty bits in them.
+// LOCKS: the caller holds the page lock for every member function.
+// COSTS: insert and take: at most 9 merges a piece and 2 pieces an order; find: 9 words a level.
+#pragma once
+
+#include "page/window.h"
+
+namespace ashlar::page {
+
+class Buddy {
+ public:
+  // Makes pages free; their dirty bits say what is resident. None of them may be free.
+  void insert(PageIndex start, PageCount count);
+
+  // Takes pages out again; all of them must be free.
+  void take(PageIndex start, PageCount count);
+
+  // Takes `count` <= 256 pages aligned to 2^align_order pages, or kNoPage. The lowest chunk that
+  // has a block of this kind, in it the smallest sufficient block.
+  PageIndex allocate(PageCount count, unsigned align_order, Kind kind);
+
+  // The lowest run of whole free chunks with room for `count` pages, not taken; or kNoPage.
+  PageIndex find_run(PageCount count) const;
+
+  // How many pages from `start` on are free, at most `limit`.
+  PageCount free_run_at(PageIndex start, PageCount limit) const;
+
+  // The first page of the free pages that end at `end` (exclusive); `end` if there are none.
+  PageIndex free_run_before(PageIndex end) const;
+
+  // The highest free dirty block of order >= min_order: *order is its order. kNoPage: none.
+  PageIndex highest_dirty(unsigned min_order, unsigned* order) const;
+
+  size_t free_pages() const { return free_pages_; }
+  size_t dirty_pages() const { return dirty_pages_; }
+
+  // Free blocks of each order, 0 to kMaxOrder. Counts runs of whole chunks as maximal aligned blocks.
+  void count_blocks(size_t (&clean)[kMaxOrder + 1], size_t (&dirty)[kMaxOrder + 1]) const;
+
+  bool is_free(PageIndex page) const { return block_at(page, nullptr, nullptr) != kNoPage; }
+
+  // Walks everything; stops the program at the first broken invariant. True, for use in conditions.
+  bool check_invariants() const;
+
+ private:
+  void insert_block(PageIndex page, unsigned order);
+  void set_block(PageIndex page, unsigned order, Kind kind);
+  void clear_block(PageIndex page, unsigned order, Kind kind);
+  PageIndex block_at(PageIndex page, unsigned* order, Kind* kind) const;
+  PageIndex lowest_in_chunk(ChunkIndex chunk, unsigned order, Kind kind) const;
+
+  size_t free_pages_ = 0;
+  size_t dirty_pages_ = 0;
+};
+
+// One bit a page, in the chunk records: the page may be resident. Bits of pages in use are their
+// user's to set (slabs) or stay as they were when the block was handed out (large blocks).
+void set_dirty(PageIndex start, PageCount count, bool dirty);
+PageCount count_dirty(PageIndex start, PageCount count);
+// The bits of up to 64 pages, page `start` in bit 0.
+uint64_t dirty_mask(PageIndex start, PageCount count);
+
+}  // namespace ashlar::page

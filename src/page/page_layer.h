@@ -1,0 +1,107 @@
+// The page layer: hands out pages, takes them back, returns what is too much to the system.
+//
+// Order of preference: dirty memory (resident already), clean (opened, not resident), untouched (not
+// yet opened); in each the lowest address. Blocks of up to 1 MiB come from a buddy block whose tail
+// goes back at once, larger ones from the lowest sufficient run of free chunks, all with exact page
+// counts. Free dirty memory stays below a budget, enforced by the call that exceeds it (purge.cc).
+//
+// LOCKS: every public function takes the page lock itself; none holds it during madvise. Any thread.
+#pragma once
+
+#include "os/lock.h"
+#include "page/buddy.h"
+
+namespace ashlar::page {
+
+struct PageCounters {
+  size_t live_pages;       // handed out
+  size_t large_blocks;     // of these, blocks with a run length
+  size_t large_pages;
+  size_t in_flight_pages;  // taken out while they are being purged
+  size_t peak_live_pages;
+  size_t purged_pages;     // by madvise, in all
+  size_t purged_again;     // pages of these that were soon taken back
+  size_t hole_pages;       // of purged_pages: in live slabs
+  size_t purge_calls;
+  size_t purge_failures;
+};
+
+class PageLayer {
+ public:
+  struct Config {
+    Source source = Source::kMmap;
+    size_t window_bytes = 0;
+    size_t purge_floor = kMiB;
+    size_t purge_share = 8;
+    size_t regret_limit = 64 * kMiB;
+  };
+
+  // Once, before anything else. False: no window could be had; every allocation will fail.
+  bool initialise(const Config& config);
+
+  // Takes effect at the next purge; for options that are read late.
+  void configure_purge(const Config& config);
+
+  // `count` pages at a multiple of 2^align_order pages (align_order <= 8), or kNoPage. For count <=
+  // 64, *dirty gets the pages that may be resident and are not known to be zero, else it is 0.
+  PageIndex allocate(PageCount count, unsigned align_order, uint64_t* dirty);
+
+  // Gives back pages that `allocate` handed out; count <= 64, `dirty` as there.
+  void release(PageIndex start, PageCount count, uint64_t dirty);
+
+  // A large block: its length is remembered, so that its address is enough to free it.
+  PageIndex allocate_large(PageCount count, unsigned align_order);
+  // False, and nothing changed, if no large block starts at `start`.
+  bool release_large(PageIndex start);
+  // Changes the length in place: growing takes the free pages that follow. False: nothing changed.
+  bool try_resize_large(PageIndex start, PageCount count);
+  // Pages of the large block that starts here, 0 if none does. Stable while the caller owns it.
+  static PageCount large_length(PageIndex start);
+
+  // Gives all free dirty pages back (source sbrk: lowers the break too). Pages given back.
+  size_t purge_all();
+
+  // One madvise over pages that the caller owns, counted. False: the pages stay as they were.
+  bool discard(PageIndex start, PageCount count, bool hole);
+
+  // Pages of purged memory that the caller is about to touch again, for the regret guard.
+  void note_reuse(PageCount count);
+
+  size_t budget_pages();
+  // Dirty free pages beyond the budget are given back, at most max(1 MiB, 2 * freed).
+  void purge_excess(size_t freed_pages);
+
+  PageCounters counters();
+  void buddy_counts(size_t* free_pages, size_t* dirty_pages);
+  void count_blocks(size_t (&clean)[kMaxOrder + 1], size_t (&dirty)[kMaxOrder + 1]);
+  bool check_invariants();
+
+  os::Lock& lock() { return lock_; }
+  const Buddy& buddy() const { return buddy_; }
+
+ private:
+  PageIndex allocate_locked(PageCount count, unsigned align_order);
+  PageIndex open_locked(PageCount count, unsigned align_order);
+  PageCount opening_step_locked(PageCount need) const;
+  bool grow_locked(PageIndex start, PageCount old_count, PageCount count);
+  void release_locked(PageIndex start, PageCount count);
+  void count_live_locked(PageCount count);
+
+  size_t budget_locked() const;
+  void regret_locked(PageCount clean_taken);
+  void purge_locked(size_t target, size_t quota);
+  size_t purge_piece_locked(unsigned min_order, size_t excess, bool* failed);
+
+  os::Lock lock_{os::LockRank::kPage};
+  Buddy buddy_;
+  PageCounters counters_{};
+  Config config_{};
+  size_t regret_pages_ = 0;        // the guard: this much dirty memory is kept, whatever else is said
+  size_t recent_purged_ = 0;       // pages purged since recent_start_ns_, less those regretted
+  uint64_t recent_start_ns_ = 0;
+  uint64_t last_regret_ns_ = 0;
+};
+
+extern constinit PageLayer g_pages;
+
+}  // namespace ashlar::page

@@ -1,0 +1,172 @@
+// Returning memory: the budget for free dirty pages, who gives pages back and when, and the guard
+// against giving back what is needed again at once.
+//
+//   budget = max(floor, live / share, regret)
+//
+// The free that exceeds the budget gives back the excess, highest address first, in pieces of 64 KiB
+// or more while there are such. Regret grows by every page that is purged and then taken again
+// within about 100 ms, up to the peak of live pages and the option's limit, and is halved at a
+// slow-path visit a second or more after the last. So RSS follows the load down by itself, with no
+// thread and no later call, and a program that oscillates stops paying after a few rounds.
+//
+// LOCKS: the pieces being purged are taken out of the buddy first; the lock is dropped for madvise.
+#include <sys/mman.h>
+
+#include "os/fatal.h"
+#include "os/sys.h"
+#include "os/system.h"
+#include "page/page_layer.h"
+
+namespace ashlar::page {
+
+using os::LockGuard;
+
+namespace {
+
+constexpr unsigned kPieceOrder = 4;          // 64 KiB: below, a purged page costs three times as much
+constexpr size_t kSmallestExcess = 64;       // pages: once it purges, a call purges at least 256 KiB
+constexpr uint64_t kRegretWindowNs = 100'000'000;
+constexpr uint64_t kRegretDecayNs = 1'000'000'000;
+
+// The whole kernel pages within [start, start + count), for kernels with pages above 4 KiB.
+void round_inward(PageIndex* start, PageCount* count) {
+  const size_t grain = os::page_size() / kPageSize;
+  if (grain == 1) return;
+  const size_t first = align_up(*start, grain);
+  const size_t end = align_down(size_t{*start} + *count, grain);
+  *start = static_cast<PageIndex>(first);
+  *count = end > first ? static_cast<PageCount>(end - first) : 0;
+}
+
+}  // namespace
+
+size_t PageLayer::budget_locked() const {
+  size_t budget = config_.purge_floor >> kPageShift;
+  const size_t share = counters_.live_pages / config_.purge_share;
+  if (share > budget) budget = share;
+  return regret_pages_ > budget ? regret_pages_ : budget;
+}
+
+size_t PageLayer::budget_pages() {
+  LockGuard guard(lock_);
+  return budget_locked();
+}
+
+// Clean pages of opened memory have been taken: if so much was purged a moment ago, that was a mistake.
+void PageLayer::regret_locked(PageCount clean_taken) {
+  if (recent_purged_ == 0 && regret_pages_ == 0) return;
+  const uint64_t now = os::sys::monotonic_ns();
+  if (regret_pages_ > 0 && now - last_regret_ns_ >= kRegretDecayNs) {
+    regret_pages_ /= 2;
+    last_regret_ns_ = now;
+  }
+  if (recent_purged_ == 0 || now - recent_start_ns_ > kRegretWindowNs) return;
+  const size_t regretted = clean_taken < recent_purged_ ? clean_taken : recent_purged_;
+  recent_purged_ -= regretted;
+  counters_.purged_again += regretted;
+  regret_pages_ += regretted;
+  if (regret_pages_ > config_.regret_limit >> kPageShift) regret_pages_ = config_.regret_limit >> kPageShift;
+  if (regret_pages_ > counters_.peak_live_pages) regret_pages_ = counters_.peak_live_pages;
+  last_regret_ns_ = now;
+}
+
+void PageLayer::note_reuse(PageCount count) {
+  LockGuard guard(lock_);
+  regret_locked(count);
+}
+
+bool PageLayer::discard(PageIndex start, PageCount count, bool hole) {
+  const bool failed =
+      os::sys::failed(os::sys::madvise(reinterpret_cast<void*>(page_address(start)), pages_to_bytes(count), MADV_DONTNEED));
+  LockGuard guard(lock_);
+  ++counters_.purge_calls;
+  if (failed) {
+    ++counters_.purge_failures;
+    return false;
+  }
+  const uint64_t now = os::sys::monotonic_ns();
+  if (now - recent_start_ns_ > kRegretWindowNs) {
+    recent_start_ns_ = now;
+    recent_purged_ = 0;
+  }
+  recent_purged_ += count;
+  counters_.purged_pages += count;
+  if (hole) counters_.hole_pages += count;
+  return true;
+}
+
+// Takes one piece out, purges it with the lock dropped, puts it back. Pages purged; *failed if the
+// kernel refused.
+size_t PageLayer::purge_piece_locked(unsigned min_order, size_t excess, bool* failed) {
+  unsigned order = 0;
+  PageIndex start = buddy_.highest_dirty(min_order, &order);
+  if (start == kNoPage) return 0;
+  PageCount count = 1u << order;
+  const size_t wanted = excess > kSmallestExcess ? excess : kSmallestExcess;
+  if (wanted < count) {  // its upper end, if that holds something dirty
+    const PageCount upper = static_cast<PageCount>(align_up(wanted, size_t{1} << min_order));
+    if (count_dirty(start + count - upper, upper) > 0) {
+      start += count - upper;
+      count = upper;
+    }
+  }
+  const PageCount dirty_before = count_dirty(start, count);
+  buddy_.take(start, count);
+  counters_.in_flight_pages += count;
+  lock_.unlock();
+  PageIndex first = start;
+  PageCount whole = count;
+  round_inward(&first, &whole);
+  *failed = whole == 0 || !discard(first, whole, false);
+  lock_.lock();
+  counters_.in_flight_pages -= count;
+  if (!*failed) set_dirty(first, whole, false);
+  const PageCount dirty_after = count_dirty(start, count);
+  buddy_.insert(start, count);
+  return dirty_before - dirty_after;
+}
+
+void PageLayer::purge_locked(size_t target, size_t quota) {
+  bool failed = false;
+  for (const unsigned min_order : {kPieceOrder, 0u}) {
+    while (!failed && quota > 0 && buddy_.dirty_pages() > target) {
+      size_t excess = buddy_.dirty_pages() - target;
+      if (excess > quota) excess = quota;
+      const size_t purged = purge_piece_locked(min_order, excess, &failed);
+      if (purged == 0) break;
+      quota = purged < quota ? quota - purged : 0;
+    }
+  }
+}
+
+void PageLayer::purge_excess(size_t freed_pages) {
+  LockGuard guard(lock_);
+  const size_t budget = budget_locked();
+  if (buddy_.dirty_pages() <= budget) return;
+  const size_t quota = 2 * freed_pages;
+  purge_locked(budget, quota > kPagesPerChunk ? quota : kPagesPerChunk);
+}
+
+size_t PageLayer::purge_all() {
+  LockGuard guard(lock_);
+  regret_pages_ = 0;
+  const size_t before = counters_.purged_pages;
+  purge_locked(0, SIZE_MAX);
+  size_t lowered = 0;
+  if (g_window_owner.source() == Source::kSbrk) {
+    const PageIndex end = g_window_owner.opened();
+    const PageIndex tail = static_cast<PageIndex>(align_up(buddy_.free_run_before(end), kPagesPerChunk));
+    if (tail < end) {
+      buddy_.take(tail, end - tail);
+      if (g_window_owner.lower_break(end - tail)) {
+        lowered = end - tail;
+      } else {
+        buddy_.insert(tail, end - tail);
+      }
+    }
+  }
+  recent_purged_ = 0;  // asked for: not a mistake of ours
+  return counters_.purged_pages - before + lowered;
+}
+
+}  // namespace ashlar::page

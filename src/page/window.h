@@ -1,0 +1,89 @@
+// The window: one range of addresses, reserved at start and opened upward in steps, with its metadata.
+//
+// Owns the reservation. Says nothing about which pages are used. `open` is called under the page
+// lock; the view is read by every thread without one.
+#pragma once
+
+#include <atomic>
+
+#include "page/layout.h"
+
+namespace ashlar::page {
+
+enum class Source : uint8_t { kMmap = 0, kSbrk = 1 };
+
+// What the fast paths read: three words of one cache line. Zero pages until the heap is initialised,
+// so that every pointer is foreign.
+struct alignas(64) WindowView {
+  uintptr_t base;             // address of page 0, a multiple of 2 MiB (source sbrk: of 1 MiB)
+  std::atomic<size_t> pages;  // pages opened so far
+  uint8_t* map;               // one byte a page: twice the size class of its slab, 0: no slab
+};
+extern constinit WindowView g_window;
+
+class Window {
+ public:
+  // Reserves `bytes` (rounded up to whole chunks) and the metadata, halving on failure down to
+  // `kSmallestWindow`. False: nothing is reserved, every block must be mapped directly. Once only.
+  bool reserve(size_t bytes, Source source);
+
+  // Opens at least `need` more pages behind the last, rather `wish`. *start is the first page that
+  // was opened: behind the former end where the break was moved by somebody else. 0: no memory.
+  PageCount open(PageCount need, PageCount wish, PageIndex* start);
+
+  PageCount opened() const { return static_cast<PageCount>(g_window.pages.load(std::memory_order_relaxed)); }
+  PageCount reserved() const { return reserved_pages_; }
+  ChunkIndex opened_chunks() const { return (opened() + kPagesPerChunk - 1) / kPagesPerChunk; }
+  Source source() const { return source_; }
+  PageCount gap_pages() const { return gap_pages_; }
+
+  // Gives opened pages at the end back to the program break; only for source sbrk, and only when
+  // nobody else moved the break. True if the break was lowered by `pages`.
+  bool lower_break(PageCount pages);
+
+  ChunkMeta& chunk(ChunkIndex index) const { return chunks_[index]; }
+  SummaryMeta& group(ChunkIndex chunk) const {
+    const unsigned group = chunk / kChunksPerGroup;
+    return summaries_[group + group / kGroupsPerSuper + 1];
+  }
+  SummaryMeta& super(ChunkIndex chunk) const {
+    return summaries_[chunk / kChunksPerGroup / kGroupsPerSuper * (kGroupsPerSuper + 1)];
+  }
+  unsigned supers() const { return (opened_chunks() + kChunksPerSuper - 1) / kChunksPerSuper; }
+
+  // Where the metadata lies, for the statistics.
+  uintptr_t metadata_start() const { return metadata_start_; }
+  size_t metadata_bytes() const { return metadata_bytes_; }
+  size_t metadata_open_bytes() const;
+
+  static constexpr unsigned kChunksPerSuper = kChunksPerGroup * kGroupsPerSuper;
+  static constexpr size_t kSmallestWindow = 4 * kMiB;
+
+ private:
+  bool try_reserve(size_t chunks);
+  bool open_metadata(PageCount end);
+  PageCount open_mmap(PageCount need, PageCount wish);
+  PageCount open_sbrk(PageCount need, PageCount wish, PageIndex* start);
+
+  ChunkMeta* chunks_ = nullptr;
+  SummaryMeta* summaries_ = nullptr;  // super 0, its 64 groups, super 1, ...
+  PageCount reserved_pages_ = 0;
+  PageCount gap_pages_ = 0;
+  ChunkIndex metadata_chunks_ = 0;  // chunk records that are accessible
+  Source source_ = Source::kMmap;
+  uintptr_t metadata_start_ = 0;
+  size_t metadata_bytes_ = 0;
+};
+
+extern constinit Window g_window_owner;
+
+inline uintptr_t page_address(PageIndex page) { return g_window.base + pages_to_bytes(page); }
+
+// True if p lies in an opened page of the window; *page is then its index.
+inline bool find_page(const void* p, PageIndex* page) {
+  const size_t index = (reinterpret_cast<uintptr_t>(p) - g_window.base) >> kPageShift;
+  *page = static_cast<PageIndex>(index);
+  return index < g_window.pages.load(std::memory_order_relaxed);
+}
+
+}  // namespace ashlar::page

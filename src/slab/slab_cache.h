@@ -1,0 +1,87 @@
+// The slab caches: slots in bulk out of the slabs of a class, and back into them.
+//
+// Nothing here belongs to a thread. A refill takes the lowest slab that is worth it; a free sets the
+// slot's bit in its slab, whoever frees. A slab whose last slot comes back returns its pages, but
+// for one a class that is kept, within kKeptPages in all.
+//
+// COSTS: take: one exclusion a slab, one store a slot; put: one exclusion for up to 64 slots of one
+// word of free bits. A slab's birth and death: one call of the page layer each.
+// LOCKS: the exclusion bit of the slab at hand, and the page lock, never both. Any thread.
+#pragma once
+
+#include "slab/class_index.h"
+
+namespace ashlar::slab {
+
+// Where a slot stands: the unit at which its slab begins, and its number there.
+struct SlotPlace {
+  UnitIndex unit;
+  unsigned slot;
+};
+
+// Free slots taken out of slabs, chained through their first words in address order.
+struct Chain {
+  void* head;
+  unsigned length;
+};
+
+// Up to `want` slots of a class (at least one unless memory is exhausted). Fewer than `want` come when
+// the next ones would touch new pages.
+Chain take_slots(unsigned index, unsigned want);
+
+// The place of a pointer into a page whose map byte names class `index`. An address that is no slot's
+// start stops the program.
+SlotPlace place_of(const void* p, unsigned index);
+
+// Makes slots free: those of `mask` in word `word` of the free bits. A slot that is free already stops
+// the program (double free).
+void put_slots(UnitIndex unit, unsigned index, unsigned word, uint64_t mask);
+inline void put_slot(const SlotPlace& place, unsigned index) {
+  put_slots(place.unit, index, place.slot / 64, bit(place.slot % 64));
+}
+
+// Gives the kept empty slabs back. Pages released.
+size_t release_kept();
+
+// Pages of live slabs on which every slot is free go back to the system (slab_purge.cc):
+// of one slab; of candidates, lowest address first, until `pages` are purged; of all.
+size_t purge_holes_of(UnitIndex unit);
+size_t purge_candidates(size_t pages, unsigned most_slabs);
+size_t purge_all_holes();
+
+// True if the slot is marked free in its slab. For reports; racy by nature.
+bool is_slot_free(const SlotPlace& place);
+
+// What became of candidate slots in a slab that was excluded by a thread that no longer exists: in a
+// forked child, counts the free bits anew and lifts the exclusion. No other thread may run.
+void repair_after_fork();
+
+// Checks every slab; no other thread may run. Stops at the first broken invariant.
+bool check_invariants();
+
+// For the statistics: a reading of one slab. False if no live slab begins at this unit.
+struct SlabReading {
+  unsigned index;
+  unsigned free_slots;
+  uint64_t touched;
+};
+bool read_slab(UnitIndex unit, SlabReading* reading);
+
+// Requested against granted bytes, noted at each refill.
+struct SampledSizes {
+  std::atomic<size_t> requested;
+  std::atomic<size_t> granted;
+};
+extern constinit SampledSizes g_sampled[kClassCount];
+
+namespace detail {
+// After slots came back: notes what the new count means, and ends the exclusion. Shared by put_slots and
+// the hole purge.
+void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after);
+// The slab is no longer the empty one that its class keeps.
+void forget_kept(unsigned index, UnitIndex unit);
+// The pages that slot `slot` touches, as bits.
+uint64_t pages_of_slot(const ClassInfo& info, unsigned slot);
+}  // namespace detail
+
+}  // namespace ashlar::slab

@@ -1,0 +1,113 @@
+// Hole purging: pages of a live slab on which every slot is free go back to the system, and the slab
+// lives on.
+//
+// The free slots that touch such pages are claimed, as a refill would; then nobody can hand them out
+// while madvise runs, and the exclusion need not be held meanwhile. Afterwards the pages are noted
+// as untouched and the slots put back. A slot that straddles a purged page and one that stays is
+// claimed too, so the neighbour of a hole is never handed out half purged.
+#include "os/fatal.h"
+#include "slab/slab_cache.h"
+
+namespace ashlar::slab {
+
+namespace {
+
+struct Holes {
+  uint64_t pages;                       // touched pages without a slot in use
+  uint64_t slots[kMaxSlots / 64];       // the free slots that touch them
+  unsigned count;                       // number of these
+};
+
+bool all_free(const UnitMeta& meta, unsigned first, unsigned last) {
+  for (unsigned word = first / 64; word <= last / 64; ++word) {
+    const unsigned from = word == first / 64 ? first % 64 : 0;
+    const unsigned to = word == last / 64 ? last % 64 : 63;
+    const uint64_t mask = bit_range(from, to - from + 1);
+    if ((meta.free_bits[word] & mask) != mask) return false;
+  }
+  return true;
+}
+
+// PRECONDITION: excluded.
+void find_holes(const UnitMeta& meta, const ClassInfo& info, Holes* holes) {
+  holes->pages = 0;
+  holes->count = 0;
+  for (uint64_t& word : holes->slots) word = 0;
+  for (uint64_t rest = meta.touched; rest != 0; rest &= rest - 1) {
+    const unsigned page = lowest_bit(rest);
+    const unsigned first = slot_at(info, page << kPageShift);
+    unsigned last = slot_at(info, (page << kPageShift) + static_cast<uint32_t>(kPageSize) - 1);
+    if (last >= info.slots) last = info.slots - 1u;
+    if (first < info.slots && !all_free(meta, first, last)) continue;
+    holes->pages |= bit(page);
+    for (unsigned slot = first; slot <= last && first < info.slots; ++slot) {
+      const uint64_t slot_bit = bit(slot % 64);
+      if ((holes->slots[slot / 64] & slot_bit) == 0) ++holes->count;
+      holes->slots[slot / 64] |= slot_bit;
+    }
+  }
+}
+
+// Purges the runs of pages in the mask; the bits of those that were purged.
+uint64_t discard_pages(UnitIndex unit, uint64_t pages) {
+  uint64_t purged = 0;
+  while (pages != 0) {
+    const unsigned first = lowest_bit(pages);
+    const unsigned count = static_cast<unsigned>(std::countr_one(pages >> first));
+    const uint64_t run = bit_range(first, count);
+    if (page::g_pages.discard(first_page_of_unit(unit) + first, count, true)) purged |= run;
+    pages &= ~run;
+  }
+  return purged;
+}
+
+}  // namespace
+
+size_t purge_holes_of(UnitIndex unit) {
+  UnitMeta& meta = unit_meta(unit);
+  const uint64_t seen = meta.word.load(std::memory_order_relaxed);
+  if ((seen & kLive) == 0) return 0;
+  const unsigned index = word_class(seen);
+  const ClassInfo& info = kClasses[index];
+  uint64_t word = 0;
+  if (!try_exclude(meta, index, &word)) return 0;
+  Holes holes;
+  find_holes(meta, info, &holes);
+  if (holes.pages == 0) {
+    admit(meta, word);
+    return 0;
+  }
+  if (word_free(word) == info.slots) detail::forget_kept(index, unit);
+  for (unsigned i = 0; i < kMaxSlots / 64; ++i) meta.free_bits[i] &= ~holes.slots[i];
+  admit(meta, sub_free(word, holes.count));
+  const uint64_t purged = discard_pages(unit, holes.pages);
+  // The slots are this thread's: the slab cannot have died meanwhile.
+  const bool live = exclude(meta, index, &word);
+  ASHLAR_CHECK(live);
+  meta.touched &= ~purged;
+  for (unsigned i = 0; i < kMaxSlots / 64; ++i) meta.free_bits[i] |= holes.slots[i];
+  detail::settle(unit, meta, word, add_free(word, holes.count));
+  return count_bits(purged);
+}
+
+size_t purge_candidates(size_t pages, unsigned most_slabs) {
+  size_t purged = 0;
+  UnitIndex from = 0;
+  for (unsigned looked = 0; purged < pages && looked < most_slabs; ++looked) {
+    const UnitIndex unit = find_available(kHoleIndex, from);
+    if (unit == kNoUnit) break;
+    clear_available(kHoleIndex, unit);
+    from = unit + 1;
+    purged += purge_holes_of(unit);
+  }
+  return purged;
+}
+
+size_t purge_all_holes() {
+  size_t purged = 0;
+  const ChunkIndex chunks = page::g_window_owner.opened_chunks();
+  for (UnitIndex unit = 0; unit < chunks * kUnitsPerChunk; ++unit) purged += purge_holes_of(unit);
+  return purged;
+}
+
+}  // namespace ashlar::slab

@@ -1,0 +1,216 @@
+"""What every program test does: run a program with and without the library, in a scratch directory of
+its own, and ask inside the very process who serves it.
+
+Two witnesses: the library's load-time probe (ASHLAR_PROBE) for the program started, and libashlar_who
+(who.cc), preloaded behind the library, for it and for every program that it starts in turn.
+Exit status of a test: 0, 1 for a failure, 77 for "not installed, skipped" (ctest's SKIP_RETURN_CODE).
+"""
+
+import argparse
+import difflib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIPPED = 77
+SYMBOLS = ("malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "malloc_usable_size")
+
+# $1: the probe's descriptor, $2: LD_PRELOAD; the rest: the program, which gets the shell's pid.
+LAUNCH = 'ASHLAR_PROBE="$$:$1" LD_PRELOAD="$2"; export ASHLAR_PROBE LD_PRELOAD; shift 2; exec "$@"'
+
+
+class Failure(Exception):
+    """The library under test, or what runs under it, is at fault."""
+
+
+class Skip(Exception):
+    """A program that the test needs is not installed."""
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def need(*programs):
+    """Skips the test unless all these programs are installed."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        raise Skip("not installed: " + ", ".join(missing))
+
+
+def first_difference(plain, served, what):
+    """The first lines of a diff, for a message."""
+    if isinstance(plain, bytes):
+        plain, served = plain.decode(errors="replace"), served.decode(errors="replace")
+    lines = difflib.unified_diff(plain.splitlines(), served.splitlines(), what + " without", what + " with",
+                                 lineterm="", n=1)
+    return "\n".join(line for _, line in zip(range(20), lines))
+
+
+class Started:
+    """A program that runs under the library, and the pipe that its probe answers on."""
+
+    def __init__(self, process, probe, name):
+        self.process = process
+        self.probe = probe
+        self.name = name
+
+    def answer(self):
+        """The probe's line. Blocks until the program, or its end, has closed the pipe."""
+        with os.fdopen(self.probe, "rb") as pipe:
+            return pipe.read().decode(errors="replace").strip()
+
+
+class Bench:
+    """Runs programs with and without the library; owns the scratch directory and the processes."""
+
+    def __init__(self, options, scratch):
+        self.options = options
+        self.scratch = scratch
+        self.who = self.folder("who")
+        self.processes = []
+
+    def folder(self, name):
+        path = os.path.join(self.scratch, name)
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def environment(self, extra=None):
+        env = {key: value for key, value in os.environ.items()
+               if not key.startswith(("LD_PRELOAD", "ASHLAR_", "PYTHON"))}
+        env.update(LC_ALL="C.UTF-8", TZ="UTC", HOME=self.folder("home"), TMPDIR=self.folder("tmp"))
+        env.update(extra or {})
+        return env
+
+    def start_plain(self, argv, env=None, **popen):
+        process = subprocess.Popen(argv, env=self.environment(env), **popen)
+        self.processes.append(process)
+        return process
+
+    def start_served(self, argv, env=None, **popen):
+        read, write = os.pipe()
+        full = self.environment(env)
+        full["ASHLAR_WHO"] = self.who
+        preload = self.options.library + ":" + self.options.who
+        launch = ["/bin/sh", "-c", LAUNCH, "sh", str(write), preload, *argv]
+        try:
+            process = subprocess.Popen(launch, env=full, pass_fds=(write,), **popen)
+        finally:
+            os.close(write)
+        self.processes.append(process)
+        return Started(process, read, os.path.basename(argv[0]))
+
+    def finish(self, process, name, timeout, text=None):
+        """Waits and returns a CompletedProcess; a program that hangs is a failure."""
+        try:
+            out, err = process.communicate(text, timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise Failure(f"{name}: no end after {timeout} s") from None
+        self.processes.remove(process)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def run_plain(self, argv, timeout=120, text=None, **popen):
+        return self.finish(self.start_plain(argv, **pipes(text, popen)), argv[0], timeout, text)
+
+    def run_served(self, argv, timeout=120, text=None, **popen):
+        started = self.start_served(argv, **pipes(text, popen))
+        done = self.finish(started.process, argv[0] + " under the library", timeout, text)
+        self.check_answer(started)
+        return done
+
+    def compare(self, argv, name=None, timeout=120, text=None, **popen):
+        """Runs twice and demands the same output, errors and status. Returns the plain run."""
+        name = name or os.path.basename(argv[0])
+        plain = self.run_plain(argv, timeout, text, **popen)
+        served = self.run_served(argv, timeout, text, **popen)
+        if plain.returncode != served.returncode:
+            raise Failure(f"{name}: exit status {served.returncode} with the library, {plain.returncode} "
+                          f"without\n{served.stderr.decode(errors='replace')[-2000:]}")
+        for what in ("stdout", "stderr"):
+            before, after = getattr(plain, what), getattr(served, what)
+            if before != after:
+                raise Failure(f"{name}: another {what} than without the library:\n"
+                              + first_difference(before, after, what))
+        return plain
+
+    def check_answer(self, started):
+        answer = started.answer()
+        if self.options.no_probe:
+            return
+        if not answer.startswith("serving "):
+            raise Failure(f"{started.name}: the library's probe says {answer or 'nothing'!r}")
+
+    def check_who(self, *names):
+        """Every process that started under the library was served by it, those named among them.
+        Returns how many there were."""
+        files = sorted(os.listdir(self.who))
+        for file in files:
+            self._check_who_file(file)
+        for name in names:
+            if not any(file.split(".", 1)[1].startswith(name) for file in files):
+                raise Failure(f"no process {name} has said who serves it; there were: {', '.join(files)}")
+        return len(files)
+
+    def _check_who_file(self, file):
+        with open(os.path.join(self.who, file), encoding="utf-8") as text:
+            lines = [line.rstrip("\n").split(" ", 1) for line in text]
+        for symbol, value in lines:
+            good = os.path.realpath(value) == os.path.realpath(self.options.library)
+            if symbol == "strdup":
+                good = value == "yes" or (value == "unknown" and self.options.no_probe)
+            if not good:
+                raise Failure(f"process {file}: {symbol} is from {value}, not from the library")
+        if {symbol for symbol, _ in lines} != {*SYMBOLS, "strdup"}:
+            raise Failure(f"process {file}: an incomplete account of who serves it: {lines}")
+
+    def close(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+def pipes(text, popen):
+    given = {"stdin": subprocess.DEVNULL if text is None else subprocess.PIPE,
+             "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    given.update(popen)
+    return given
+
+
+def parse(parser):
+    parser.add_argument("--library", required=True, help="the library under test")
+    parser.add_argument("--who", required=True, help="libashlar_who.so")
+    parser.add_argument("--build", required=True, help="the build directory")
+    parser.add_argument("--no-probe", action="store_true",
+                        help="the library is not Ashlar: it answers no probe and has no ashlar_owns")
+    options = parser.parse_args()
+    options.library = os.path.abspath(options.library)
+    options.who = os.path.abspath(options.who)
+    options.build = os.path.abspath(options.build)
+    return options
+
+
+def main(test, parser=None):
+    """Runs test(bench) and turns its end into an exit status."""
+    options = parse(parser or argparse.ArgumentParser())
+    scratch = tempfile.mkdtemp(prefix="ashlar_programs_")
+    bench = Bench(options, scratch)
+    began = time.monotonic()
+    status = 1
+    try:
+        test(bench)
+        say(f"passed in {time.monotonic() - began:.1f} s")
+        status = 0
+    except Skip as reason:
+        say(f"SKIPPED: {reason}")
+        status = SKIPPED
+    except Failure as reason:
+        say(f"FAILED: {reason}")
+    finally:
+        bench.close()
+        shutil.rmtree(scratch, ignore_errors=True)
+    sys.exit(status)

@@ -1,0 +1,90 @@
+// Finding the library; LD_PRELOAD and ASHLAR_CONF. See library.h.
+#include "library.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+namespace ashlar_command {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kSeparators = " :";
+
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+/// ../lib, ../lib64, … of `directory` in alphabetical order.
+std::vector<fs::path> sibling_library_directories(const fs::path& directory) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator it(directory / "..", error), end; !error && it != end; it.increment(error)) {
+    if (it->path().filename().string().starts_with("lib")) found.push_back(it->path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
+
+}  // namespace
+
+std::string find_library_near(const std::string& directory) {
+  const fs::path here(directory);
+  std::vector<fs::path> places = {here, here / ASHLAR_LIBRARY_FROM_BIN};
+  for (fs::path& place : sibling_library_directories(here)) places.push_back(std::move(place));
+  for (const fs::path& place : places) {
+    if (is_file(place / kLibraryName)) return (place / kLibraryName).lexically_normal().string();
+  }
+  return {};
+}
+
+std::string find_library(const std::string& wanted) {
+  std::error_code error;
+  if (!wanted.empty()) {
+    const fs::path path = fs::absolute(wanted, error).lexically_normal();
+    return is_file(path) ? path.string() : std::string{};
+  }
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  return error ? std::string{} : find_library_near(self.parent_path().string());
+}
+
+bool preload_can_name(std::string_view path) { return path.find_first_of(" :$") == std::string_view::npos; }
+
+std::string_view ashlar_entry(std::string_view preload) {
+  std::size_t start = preload.find_first_not_of(kSeparators);
+  while (start != std::string_view::npos) {
+    const std::size_t end = std::min(preload.find_first_of(kSeparators, start), preload.size());
+    const std::string_view entry = preload.substr(start, end - start);
+    if (base_name(entry).starts_with("libashlar.so")) return entry;
+    start = preload.find_first_not_of(kSeparators, end);
+  }
+  return {};
+}
+
+std::string join_preload(std::string_view existing, std::string_view library) {
+  if (!ashlar_entry(existing).empty()) return std::string(existing);
+  std::string joined(existing);
+  if (!joined.empty()) joined += ':';
+  joined += library;
+  return joined;
+}
+
+std::string join_conf(std::string_view existing, std::string_view added) {
+  std::string joined(existing);
+  if (!joined.empty() && !added.empty()) joined += ',';
+  joined += added;
+  return joined;
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string{} : std::string(value);
+}
+
+}  // namespace ashlar_command

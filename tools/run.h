@@ -1,0 +1,27 @@
+// `ashlar run`: starts a program under Ashlar and says whether Ashlar serves it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace ashlar_command {
+
+/// Exit status for everything that is this command's own failure, as env(1) and timeout(1) use it.
+inline constexpr int kExitOurs = 125;
+inline constexpr int kExitNotExecutable = 126;
+inline constexpr int kExitNotFound = 127;
+
+struct RunRequest {
+  std::vector<std::string> words;  // the program and its arguments
+  std::string library;             // --lib; empty: searched
+  std::string conf;                // --conf
+  std::string stats;               // --stats: empty, "text" or "json"
+  bool anyway = false;
+  bool strict = false;
+  bool verbose = false;
+};
+
+/// Does it all and returns the exit status.
+int run(const RunRequest& request);
+
+}  // namespace ashlar_command

@@ -1,0 +1,259 @@
+#!/bin/bash
+# `ashlar run` from end to end: serving, refusing, exit status, signals, LD_PRELOAD.
+# Usage: run_test.sh ASHLAR LIBRARY C++-COMPILER
+# shellcheck disable=SC2016  # the scripts written here expand nothing on purpose
+set -u
+
+ashlar=$(realpath "$1")
+library=$(realpath -s "$2")
+compiler=$3
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/ashlar_run.XXXXXX")
+trap 'jobs -p | xargs -r kill -KILL 2>/dev/null; rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+unset LD_PRELOAD ASHLAR_CONF ASHLAR_PROBE
+failures=0
+checks=0
+
+fail() {
+  failures=$((failures + 1))
+  echo "FAILED: $*"
+  sed 's/^/    stdout: /' out
+  sed 's/^/    stderr: /' err
+}
+
+# run ARGUMENTS...: runs `ashlar run` on the library under test; leaves out, err and status.
+run() {
+  what="ashlar run $*"
+  timeout 30 "$ashlar" run --lib "$library" "$@" >out 2>err
+  status=$?
+}
+
+expect_status() {
+  checks=$((checks + 1))
+  [ "$status" = "$1" ] || fail "$what: status $status, not $1"
+}
+
+# expect_in FILE TEXT
+expect_in() {
+  checks=$((checks + 1))
+  grep -qF -- "$2" "$1" || fail "$what: no \"$2\" in $1"
+}
+
+expect_empty() {
+  checks=$((checks + 1))
+  [ ! -s "$1" ] || fail "$what: $1 is not empty"
+}
+
+# expect_output TEXT: standard output is exactly this line.
+expect_output() {
+  checks=$((checks + 1))
+  [ "$(cat out)" = "$1" ] || fail "$what: output is not \"$1\""
+}
+
+# wait_for_file FILE: at most 20 s.
+wait_for_file() {
+  for _ in $(seq 200); do
+    [ -e "$1" ] && return
+    sleep 0.1
+  done
+  fail "$1 did not appear"
+}
+
+build() {
+  printf '%s\n' 'int main() { return 3; }' >static.cc
+  "$compiler" -static -o static static.cc 2>/dev/null || cp /usr/sbin/ldconfig static
+  printf '%s\n' 'extern "C" int nothing_of_note() { return 1; }' >other.cc
+  "$compiler" -shared -fPIC -o libother.so other.cc
+  cat >malloc.cc <<'CODE'
+#include <cstddef>
+extern "C" {
+void* __libc_malloc(std::size_t);
+void __libc_free(void*);
+void* malloc(std::size_t size) noexcept { return __libc_malloc(size); }
+void free(void* p) noexcept { __libc_free(p); }
+}
+CODE
+  "$compiler" -shared -fPIC -fno-builtin -o libsomebodys_malloc.so malloc.cc
+}
+
+test_serving() {
+  run -- echo hello; expect_status 0; expect_output hello; expect_empty err
+  run -v -- echo hello; expect_status 0; expect_output hello; expect_in err "serving"
+  run echo hello -- there; expect_status 0; expect_output "hello -- there"
+  what="stdin"; echo through | "$ashlar" run --lib "$library" -- cat >out 2>err; status=$?
+  expect_status 0; expect_output through; expect_empty err
+  what="closed stderr"; "$ashlar" run --lib "$library" -- echo hello >out 2>&-; status=$?
+  expect_status 0; expect_output hello
+}
+
+test_scripts() {
+  printf '#!/bin/sh\necho "script $1"\n' >script; chmod +x script
+  run -v -- ./script one; expect_status 0; expect_output "script one"; expect_in err "run by /bin/sh"
+  printf '#!/usr/bin/env perl\nprint "script $ARGV[0]\\n"\n' >script
+  run -v -- ./script one; expect_status 0; expect_output "script one"; expect_in err "perl: version"
+  printf 'echo "plain $1"\n' >script
+  run -- ./script one; expect_status 0; expect_output "plain one"
+  printf '#!%s\n' "$scratch/static" >script
+  run -- ./script; expect_status 125; expect_in err "static"
+}
+
+test_refusals() {
+  run -- ./static; expect_status 125; expect_in err "statically linked"; expect_in err "libashlar.a"
+  run --anyway -- ./static; expect_in err "statically linked"
+  cp "$(type -P true)" alien
+  printf '\xf3\x00' | dd of=alien bs=1 seek=18 conv=notrunc status=none
+  run -- ./alien; expect_status 125; expect_in err "another architecture (riscv, 64-bit)"
+  printf 'MZ\0\0' >unknown; chmod +x unknown
+  run -- ./unknown; expect_status 125; expect_in err "neither an ELF program nor a script"
+  run -- no_such_program_here; expect_status 127; expect_in err "no_such_program_here: not found"
+  run -- ./malloc.cc; expect_status 126; expect_in err "not executable"
+  printf '#!/nonexistent/sh\n' >script
+  run -- ./script; expect_status 127; expect_in err "interpreter of ./script"
+}
+
+test_setuid() {
+  what="set-user-ID"
+  local program=./setuid
+  if [ "$(id -u)" = 0 ]; then
+    cp "$(type -P true)" setuid && chown 65534 setuid && chmod u+s setuid
+  else
+    program=$(command -v su)
+  fi
+  if findmnt -no OPTIONS -T "$program" | grep -qw nosuid || grep -q '^NoNewPrivs:.*1' /proc/self/status; then
+    echo "not tested: set-user-ID bits do nothing here"
+    return
+  fi
+  run -- "$program"; expect_status 125; expect_in err "set-user-ID"; expect_in err "LD_PRELOAD"
+}
+
+test_status_and_signals() {
+  run -- sh -c 'exit 7'; expect_status 7
+  run -- sh -c 'kill -TERM $$'; expect_status 143
+  run -- sh -c 'kill -SEGV $$'; expect_status 139
+  local signal
+  for signal in TERM HUP USR1 INT; do
+    rm -f ready
+    what="passing on SIG$signal"
+    # Not exec: the handler must run while sleep is the shell's child. setsid, so that the test's own
+    # shell, which has its background jobs ignore SIGINT, is out of the way.
+    setsid env --default-signal="$signal" "$ashlar" run --lib "$library" -- \
+      sh -c "trap 'echo got >got; exit 9' $signal; touch ready; while :; do sleep 0.05; done" >out 2>err &
+    local pid=$!
+    wait_for_file ready
+    kill -"$signal" "$pid"
+    wait "$pid"; status=$?
+    expect_status 9
+  done
+}
+
+# Ctrl-C at a terminal reaches the program once, not twice, and does not end the runner before it.
+test_terminal() {
+  what="ctrl-C at a terminal"
+  /usr/bin/python3 - "$ashlar" "$library" >out 2>err <<'CODE'
+import os, pty, sys, time
+PROGRAM = """
+import signal, sys, time
+count = 0
+def handler(*_):
+    global count
+    count += 1
+signal.signal(signal.SIGINT, handler)
+print("ready", flush=True)
+end = time.monotonic() + 1.5
+while time.monotonic() < end: time.sleep(0.05)
+print(f"interrupts={count}", flush=True)
+sys.exit(5)
+"""
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], [sys.argv[1], "run", "--lib", sys.argv[2], "--", "/usr/bin/python3", "-c", PROGRAM])
+text = b""
+sent = False
+while True:
+    try:
+        data = os.read(terminal, 1000)
+    except OSError:
+        break
+    if not data:
+        break
+    text += data
+    if not sent and b"ready" in text:
+        os.write(terminal, b"\x03")
+        sent = True
+_, status = os.waitpid(pid, 0)
+print(text.decode(errors="replace"), "exit", os.waitstatus_to_exitcode(status))
+CODE
+  status=$?
+  expect_status 0; expect_in out "interrupts=1"; expect_in out "exit 5"
+}
+
+test_preload() {
+  what="an LD_PRELOAD that is there"
+  LD_PRELOAD="$scratch/libother.so" "$ashlar" run --lib "$library" -v -- printenv LD_PRELOAD >out 2>err; status=$?
+  expect_status 0; expect_output "$scratch/libother.so:$library"; expect_in err "serving"
+  what="Ashlar listed already"
+  LD_PRELOAD="$library" "$ashlar" run --lib "$library" -- printenv LD_PRELOAD >out 2>err; status=$?
+  expect_status 0; expect_output "$library"
+  what="ashlar run in ashlar run"
+  run -- "$ashlar" run --lib "$library" -v -- printenv LD_PRELOAD
+  expect_status 0; expect_output "$library"; expect_in err "serving"
+  mkdir "with blank"; cp "$library" "with blank/libashlar.so.1"
+  what="a path LD_PRELOAD cannot name"
+  "$ashlar" run --lib "with blank/libashlar.so.1" -- true >out 2>err; status=$?
+  expect_status 125; expect_in err "cannot name"
+}
+
+test_not_serving() {
+  what="another malloc in front"
+  LD_PRELOAD="$scratch/libsomebodys_malloc.so" "$ashlar" run --lib "$library" -- sh -c 'exit 6' >out 2>err; status=$?
+  expect_status 6; expect_in err "does NOT serve"; expect_in err "libsomebodys_malloc.so"
+  what="another malloc in front, --strict"
+  LD_PRELOAD="$scratch/libsomebodys_malloc.so" timeout 20 "$ashlar" run --lib "$library" --strict -- sleep 60 \
+    >out 2>err; status=$?
+  expect_status 125; expect_in err "does NOT serve"
+  what="a library that is not Ashlar"
+  "$ashlar" run --lib ./libother.so -- sh -c 'exit 6' >out 2>err; status=$?
+  expect_status 6; expect_in err "does NOT serve"
+  what="a library that is not Ashlar, --strict"
+  timeout 20 "$ashlar" run --lib ./libother.so --strict -- sleep 60 >out 2>err; status=$?
+  expect_status 125; expect_in err "does NOT serve"
+}
+
+test_stats_and_conf() {
+  run --stats -- bash -c 'echo hello'; expect_status 0; expect_output hello
+  checks=$((checks + 1)); [ -s err ] || fail "$what: no statistics"
+  run --stats=json -- bash -c 'echo hello'; expect_status 0; expect_output hello
+  checks=$((checks + 1)); /usr/bin/python3 -m json.tool err >/dev/null || fail "$what: no JSON"
+  # coreutils close stderr on their way out; the statistics come all the same.
+  run --stats -- ls -d /; expect_status 0; expect_output /
+  checks=$((checks + 1)); [ -s err ] || fail "$what: no statistics from a program that closes stderr"
+  run --stats=xml -- true; expect_status 125; expect_in err "xml"
+  what="ASHLAR_CONF and --conf"
+  ASHLAR_CONF=purge_share:9 "$ashlar" run --lib "$library" --conf purge_floor:2m --stats=text -- \
+    printenv ASHLAR_CONF >out 2>err; status=$?
+  expect_status 0; expect_output "purge_share:9,purge_floor:2m,stats_at_exit:text"
+}
+
+test_command_line() {
+  what="--version"; "$ashlar" --version >out 2>err; status=$?; expect_status 0; expect_in out "ashlar "
+  what="--help"; "$ashlar" --help >out 2>err; status=$?; expect_status 0; expect_in out "127"
+  what="run --help"; "$ashlar" run --help >out 2>err; status=$?; expect_status 0; expect_in out "--strict"
+  what="options --help"; "$ashlar" options --help >out 2>err; status=$?; expect_status 0; expect_in out "--conf"
+  what="no subcommand"; "$ashlar" >out 2>err; status=$?; expect_status 125; expect_in err "subcommand"
+  what="unknown subcommand"; "$ashlar" frob >out 2>err; status=$?; expect_status 125; expect_in err "frob"
+  what="unknown option"; "$ashlar" --frob >out 2>err; status=$?; expect_status 125; expect_in err "--frob"
+  run --frob -- true; expect_status 125; expect_in err "--frob"
+  run --strict; expect_status 125; expect_in err "no program"
+  what="options"; "$ashlar" options --lib "$library" --conf stats_at_exit:none >out 2>err; status=$?
+  expect_status 0; expect_empty err; expect_in out "stats_at_exit  choice: none|text|json  default none"
+  expect_in out "In force with libashlar"
+}
+
+build
+for part in serving scripts refusals setuid status_and_signals terminal preload not_serving stats_and_conf \
+  command_line; do
+  echo "-- $part"
+  "test_$part"
+done
+echo "$checks checks, $failures failures"
+[ "$failures" = 0 ]
