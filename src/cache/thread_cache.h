@@ -55,8 +55,9 @@ struct ThreadCache {
   CacheState state;
 };
 
-// The thread's cache. Initial-exec: an access is one instruction, and never calls.
-extern __attribute__((tls_model("initial-exec"))) constinit thread_local ThreadCache t_cache;
+// The thread's cache. Initial-exec: an access is one instruction, and never calls. The assembler name is
+// for bin_access.h.
+extern __attribute__((tls_model("initial-exec"))) constinit thread_local ThreadCache t_cache __asm__("ashlar_t_cache");
 
 // `code` is what the page map and kCodeTable hold: the bin's index in 8-byte words.
 ASHLAR_ALWAYS_INLINE Bin& bin_of_code(size_t code) {

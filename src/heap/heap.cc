@@ -59,13 +59,8 @@ Block look_up(const void* p) {
 }
 
 void* take_slot_slow(unsigned index, size_t requested) {
-  cache::Bin& bin = cache::bin_of_code(slab::class_code(index));
-  void* const slot = bin.head;
-  if (slot != nullptr) {
-    bin.head = *static_cast<void**>(slot);
-    bin.room++;
-    return slot;
-  }
+  void* const slot = cache::pop(slab::class_code(index));
+  if (slot != nullptr) return slot;
   SlowPath section;
   return cache::refill(index, requested);
 }
@@ -96,8 +91,6 @@ void* move_block(void* p, size_t old_size, void* target, size_t size) {
 }
 
 void* reallocate_slot(void* p, const Block& block, size_t size) {
-  cache::ThreadCache& mine = cache::t_cache;
-  static_cast<void>(mine);
   static_cast<void>(slab::place_of(p, block.index));  // an interior pointer stops here
   if (size <= block.size && size >= block.size / 2) return p;
   if (size <= block.size && slab::class_of_size(size) == block.index) return p;
@@ -128,13 +121,8 @@ void* allocate_slow(size_t size) {
   if (ASHLAR_UNLIKELY(size > kMaxSize)) return nullptr;
   if (size == 0) size = 1;
   if (size <= slab::kMaxSlotSize && size > slab::kTableLimit) {  // a hit in a bin of the larger classes
-    cache::Bin& bin = cache::bin_of_code(slab::class_code(slab::class_of_size(size)));
-    void* const slot = bin.head;
-    if (ASHLAR_LIKELY(slot != nullptr)) {
-      bin.head = *static_cast<void**>(slot);
-      bin.room++;
-      return slot;
-    }
+    void* const slot = cache::pop(slab::class_code(slab::class_of_size(size)));
+    if (ASHLAR_LIKELY(slot != nullptr)) return slot;
   }
   initialise();
   void* const p = try_allocate(size);

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -42,16 +43,18 @@ bool owned(const void* p) {
   return owns == nullptr || owns(p) != 0;
 }
 
+// Without stdio, whose buffer would be an allocation of its own.
 size_t resident_bytes() {
-  FILE* file = std::fopen("/proc/self/statm", "re");
-  if (file == nullptr) {
-    return 0;
+  const int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  char text[256] = "";
+  const ssize_t got = file < 0 ? -1 : read(file, text, sizeof text - 1);
+  if (file >= 0) {
+    close(file);
   }
   size_t size = 0;
   size_t resident = 0;
-  const int read = std::fscanf(file, "%zu %zu", &size, &resident);
-  std::fclose(file);
-  return read == 2 ? resident * static_cast<size_t>(sysconf(_SC_PAGESIZE)) : 0;
+  const int fields = got > 0 ? std::sscanf(text, "%zu %zu", &size, &resident) : 0;
+  return fields == 2 ? resident * static_cast<size_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 
 std::unique_ptr<Stats> read_stats() {

@@ -7,19 +7,32 @@ Exit status of a test: 0, 1 for a failure, 77 for "not installed, skipped" (ctes
 """
 
 import argparse
+import ctypes
 import difflib
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 SKIPPED = 77
+PROBE_SECONDS = 20  # the answer comes before main()
 SYMBOLS = ("malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "malloc_usable_size")
 
 # $1: the probe's descriptor, $2: LD_PRELOAD; the rest: the program, which gets the shell's pid.
 LAUNCH = 'ASHLAR_PROBE="$$:$1" LD_PRELOAD="$2"; export ASHLAR_PROBE LD_PRELOAD; shift 2; exec "$@"'
+
+
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_the_test():
+    """In a child, before it executes: not even a killed test leaves processes behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Failure(Exception):
@@ -59,9 +72,17 @@ class Started:
         self.name = name
 
     def answer(self):
-        """The probe's line. Blocks until the program, or its end, has closed the pipe."""
-        with os.fdopen(self.probe, "rb") as pipe:
-            return pipe.read().decode(errors="replace").strip()
+        """The probe's line; what there is of it when the program closes the pipe or says nothing."""
+        text = b""
+        while b"\n" not in text and select.select([self.probe], [], [], PROBE_SECONDS)[0]:
+            piece = os.read(self.probe, 1000)
+            if not piece:
+                break
+            text += piece
+        return text.decode(errors="replace").strip()
+
+    def close(self):
+        os.close(self.probe)
 
 
 class Bench:
@@ -86,7 +107,7 @@ class Bench:
         return env
 
     def start_plain(self, argv, env=None, **popen):
-        process = subprocess.Popen(argv, env=self.environment(env), **popen)
+        process = subprocess.Popen(argv, env=self.environment(env), preexec_fn=die_with_the_test, **popen)
         self.processes.append(process)
         return process
 
@@ -97,7 +118,8 @@ class Bench:
         preload = self.options.library + ":" + self.options.who
         launch = ["/bin/sh", "-c", LAUNCH, "sh", str(write), preload, *argv]
         try:
-            process = subprocess.Popen(launch, env=full, pass_fds=(write,), **popen)
+            process = subprocess.Popen(launch, env=full, pass_fds=(write,), preexec_fn=die_with_the_test,
+                                       **popen)
         finally:
             os.close(write)
         self.processes.append(process)
@@ -139,10 +161,9 @@ class Bench:
         return plain
 
     def check_answer(self, started):
-        answer = started.answer()
-        if self.options.no_probe:
-            return
-        if not answer.startswith("serving "):
+        answer = "" if self.options.no_probe else started.answer()
+        started.close()
+        if not self.options.no_probe and not answer.startswith("serving "):
             raise Failure(f"{started.name}: the library's probe says {answer or 'nothing'!r}")
 
     def check_who(self, *names):
@@ -197,6 +218,7 @@ def parse(parser):
 def main(test, parser=None):
     """Runs test(bench) and turns its end into an exit status."""
     options = parse(parser or argparse.ArgumentParser())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     scratch = tempfile.mkdtemp(prefix="ashlar_programs_")
     bench = Bench(options, scratch)
     began = time.monotonic()

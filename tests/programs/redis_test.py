@@ -12,8 +12,8 @@ import time
 
 import harness
 
-STRINGS = 6000
-REQUESTS = 20000
+STRINGS = 4000
+REQUESTS = 10000
 STARTUP_SECONDS = 30
 BENCHMARK = ["-n", str(REQUESTS), "-c", "20", "-P", "8", "-r", "5000", "-d", "300", "-q", "--dbnum", "1", "-t",
              "set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,zpopmin,lrange_100,mset"]
@@ -105,7 +105,8 @@ class Server:
         end = time.monotonic() + STARTUP_SECONDS
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                raise harness.Failure(f"redis-server ended at its start:\n{self.log_text()}")
+                raise harness.Failure(f"redis-server ended at its start, status {self.process.returncode}:\n"
+                                      + self.log_text())
             try:
                 client = Client(self.path)
                 if client("PING") == b"PONG":
@@ -190,6 +191,7 @@ def save_while_loaded(server):
         if server.client.info("persistence")["rdb_last_bgsave_status"] != "ok":
             raise harness.Failure(f"BGSAVE failed:\n{server.log_text()}")
         saves += 1
+        time.sleep(0.1)
     done = server.bench.finish(process, "redis-benchmark", 120)
     if started:
         server.bench.check_answer(started)
