@@ -20,7 +20,20 @@ constexpr size_t align_down(size_t value, size_t alignment) { return value & ~(a
 
 constexpr unsigned lowest_bit(uint64_t word) { return static_cast<unsigned>(std::countr_zero(word)); }
 constexpr unsigned highest_bit(uint64_t word) { return 63u - static_cast<unsigned>(std::countl_zero(word)); }
-constexpr unsigned count_bits(uint64_t word) { return static_cast<unsigned>(std::popcount(word)); }
+
+// Written out: without the popcnt instruction, which the x86-64 baseline lacks, compilers call libgcc.
+// Source: Warren, Hacker's Delight, 5-1.
+constexpr unsigned count_bits(uint64_t word) {
+#if defined(__POPCNT__) || defined(__aarch64__)
+  return static_cast<unsigned>(std::popcount(word));
+#else
+  word -= word >> 1 & 0x5555555555555555u;
+  word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
+  word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+  return static_cast<unsigned>(word * 0x0101010101010101u >> 56);
+#endif
+}
+
 
 // The smallest k with 2^k >= value; value >= 1.
 constexpr unsigned log2_up(size_t value) { return value <= 1 ? 0 : 64u - static_cast<unsigned>(std::countl_zero(value - 1)); }

@@ -54,8 +54,9 @@ bool others_are_out() {
 }
 
 size_t slots_in(const ThreadCache& cache) {
-  size_t slots = cache.pending.index == 0 ? 0 : count_bits(cache.pending.mask);
+  size_t slots = 0;
   for (const Bin& bin : cache.bins) slots += bin_length(bin);
+  for (const Pending& pending : cache.pending) slots += pending.key == 0 ? 0 : count_bits(pending.mask);
   return slots;
 }
 

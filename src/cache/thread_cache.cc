@@ -15,7 +15,8 @@ namespace {
 
 constexpr size_t kFirstBytes = 1 * kKiB;    // a bin's first capacity
 constexpr size_t kRefillBytes = 4 * kKiB;   // up to here it doubles when a refill follows a refill
-constexpr unsigned kMaxCapacity = 4096;
+constexpr size_t kBatchBytes = 32 * kKiB;   // most that one refill brings: it shall still be in the L1 cache when used
+constexpr unsigned kMaxCapacity = 16384;  // 2 x capacity overflows are counted in 16 bits
 
 unsigned capacity_limit(const ClassInfo& info) {
   const size_t slots = g_options.bin_bytes / info.size;
@@ -36,29 +37,32 @@ void grow_bin(Bin& bin, const ClassInfo& info, unsigned wanted) {
   bin.room += static_cast<int32_t>(more);
 }
 
-void flush_pending() {
-  Pending& pending = t_cache.pending;
-  if (pending.index == 0) return;
+void flush_pending(unsigned index) {
+  Pending& pending = t_cache.pending[index];
+  if (pending.key == 0) return;
   const Pending put = pending;
-  pending.index = 0;
-  slab::put_slots(put.unit, put.index, put.word, put.mask);
+  pending.key = 0;
+  slab::put_slots((put.key - 1) >> 4, index, (put.key - 1) & 15, put.mask);
 }
 
-// Adds a slot to those pending, putting back what is pending for another word first.
-void put_coalesced(const slab::SlotPlace& place, unsigned index) {
-  Pending& pending = t_cache.pending;
+// Adds a slot to those pending of its class, putting back what is pending for another word first.
+ASHLAR_ALWAYS_INLINE void put_coalesced(const slab::SlotPlace& place, unsigned index) {
+  Pending& pending = t_cache.pending[index];
   const uint64_t slot_bit = bit(place.slot % 64);
-  if (pending.unit == place.unit && pending.index == index && pending.word == place.slot / 64) {
-    if (ASHLAR_UNLIKELY((pending.mask & slot_bit) != 0)) {
-      flush_pending();
-      slab::put_slot(place, index);  // finds the bit set, and reports
-    }
-    pending.mask |= slot_bit;
-    if (pending.mask == ~uint64_t{0}) flush_pending();
+  const uint32_t key = pending_key(place.unit, place.slot / 64);
+  if (pending.key != key) {
+    flush_pending(index);
+    const unsigned out = slab::slots_out(place.unit, index);
+    if (out <= 1) return slab::put_slot(place, index);  // the slab's last: now
+    pending = Pending{slot_bit, key, static_cast<uint16_t>(out - 1)};
     return;
   }
-  flush_pending();
-  pending = Pending{slot_bit, place.unit, static_cast<uint8_t>(index), static_cast<uint8_t>(place.slot / 64)};
+  if (ASHLAR_UNLIKELY((pending.mask & slot_bit) != 0)) {
+    flush_pending(index);
+    slab::put_slot(place, index);  // finds the bit set, and reports
+  }
+  pending.mask |= slot_bit;
+  if (--pending.left == 0) flush_pending(index);
 }
 
 // Puts a whole bin back and leaves it empty, with room or without.
@@ -88,16 +92,18 @@ void* refill(unsigned index, size_t requested) {
   if (ASHLAR_UNLIKELY(t_cache.state != CacheState::kListed) && !list_this_thread()) return take_one(index);
   Bin& bin = t_cache.bins[index];
   const ClassInfo& info = kClasses[index];
-  if (t_cache.pending.index == index) flush_pending();
+  flush_pending(index);
+  t_cache.used[index / 64] |= bit(index % 64);
   if (bin.capacity == 0) {
-    t_cache.used[index / 64] |= bit(index % 64);
     const size_t slots = kFirstBytes / info.size;
     grow_bin(bin, info, slots == 0 ? 1 : static_cast<unsigned>(slots));
     if (bin.capacity == 0) return take_one(index);
   } else if (bin.overflows == 0 && size_t{bin.capacity} * info.size < kRefillBytes) {
     grow_bin(bin, info, 2u * bin.capacity);
   }
-  const slab::Chain chain = slab::take_slots(index, bin.capacity);
+  const unsigned batch = static_cast<unsigned>(kBatchBytes / info.size);
+  const unsigned most = batch == 0 ? 1 : batch;
+  const slab::Chain chain = slab::take_slots(index, bin.capacity < most ? bin.capacity : most);
   if (chain.length == 0) return nullptr;
   bin.head = *static_cast<void**>(chain.head);
   bin.room = static_cast<int32_t>(bin.capacity) - static_cast<int32_t>(chain.length - 1);
@@ -105,25 +111,48 @@ void* refill(unsigned index, size_t requested) {
   return chain.head;
 }
 
-void overflow(void* p, unsigned index) {
-  if (ASHLAR_UNLIKELY(t_cache.state != CacheState::kListed) && !list_this_thread()) {
-    put_directly(p, index);
-    return;
-  }
-  Bin& bin = t_cache.bins[index];
+namespace {
+
+// The first overflow since a refill: the bin may grow, and then takes the slot. True if it did.
+bool grow_and_push(Bin& bin, void* p, unsigned index) {
+  if (bin.overflows == 0) grow_bin(bin, kClasses[index], 2u * bin.capacity);
+  if (bin.room <= 0) return false;
+  bin.room--;
+  *static_cast<void**>(p) = bin.head;
+  bin.head = p;
+  return true;
+}
+
+// Counts `slots` overflows; a bin that has overflowed twice its capacity without a refill is drained.
+void count_overflows(Bin& bin, unsigned index, unsigned slots) {
+  const unsigned overflows = bin.overflows + slots;
+  bin.overflows = static_cast<uint16_t>(overflows);
+  if (overflows > 2u * bin.capacity) drain(bin, index);
+}
+
+// A thread that may hold nothing, or a bin that has never been refilled.
+ASHLAR_NOINLINE void overflow_first(void* p, unsigned index) {
   const slab::SlotPlace place = slab::place_of(p, index);
-  if (bin.capacity > 0 && bin.overflows != kDrained) {
-    const ClassInfo& info = kClasses[index];
-    if (bin.overflows == 0) grow_bin(bin, info, 2u * bin.capacity);
-    ++bin.overflows;
-    if (bin.room > 0) {
-      bin.room--;
-      *static_cast<void**>(p) = bin.head;
-      bin.head = p;
-      return;
-    }
-    const unsigned limit = 2u * bin.capacity;
-    if (bin.overflows > limit || bin.overflows == kDrained - 1) drain(bin, index);
+  if (t_cache.state != CacheState::kListed && !list_this_thread()) return slab::put_slot(place, index);
+  t_cache.used[index / 64] |= bit(index % 64);
+  if (t_cache.bins[index].capacity == 0) t_cache.bins[index].overflows = kDrained;  // nothing is worth caching here
+  put_coalesced(place, index);
+}
+
+}  // namespace
+
+void overflow_slow(void* p, unsigned index) {
+  SlowPath section;
+  ThreadCache& mine = t_cache;
+  Bin& bin = mine.bins[index];
+  if (ASHLAR_UNLIKELY(mine.state != CacheState::kListed || (bin.capacity == 0 && bin.overflows != kDrained))) {
+    return overflow_first(p, index);
+  }
+  const slab::SlotPlace place = slab::place_of(p, index);
+  if (bin.overflows != kDrained) {
+    if (grow_and_push(bin, p, index)) return count_overflows(bin, index, 1);
+    const Pending& pending = mine.pending[index];
+    count_overflows(bin, index, pending.key == 0 ? 1 : count_bits(pending.mask));
   }
   put_coalesced(place, index);
 }
@@ -136,12 +165,12 @@ void flush_all() {
       const unsigned index = half * 64 + lowest_bit(rest);
       Bin& bin = t_cache.bins[index];
       empty_bin(bin, index);
+      flush_pending(index);
       bin = Bin{};
     }
     t_cache.used[half] = 0;
   }
   t_cache.capacity_bytes = 0;
-  flush_pending();
 }
 
 unsigned bin_length(const Bin& bin) {

@@ -23,19 +23,22 @@ struct Bin {
   void* head;
   int32_t room;
   uint16_t capacity;
-  uint16_t overflows;  // since the last refill; kDrained: emptied, no room until the next
+  uint16_t overflows;  // since the last refill, noted as they are put back; kDrained: empty, no room until the next refill
 };
 static_assert(sizeof(Bin) == 16 && offsetof(Bin, room) == 8);
 
 inline constexpr uint16_t kDrained = UINT16_MAX;
 
-// Frees that overflow one after another into the same 64 slots of a slab, put back at once.
+// Frees that overflow into the same 64 slots of a slab one after another, put back at once. One per
+// class, so that frees of mixed sizes coalesce too.
+// INVARIANT: `left` counts down to the moment when, as far as this thread knows, the slab's last slot has
+// come back: then it is put back at once, and an empty slab never waits here.
 struct Pending {
   uint64_t mask;
-  UnitIndex unit;
-  uint8_t index;  // size class; 0: nothing pending
-  uint8_t word;
+  uint32_t key;   // pending_key of slab and word; 0: nothing pending
+  uint16_t left;  // slots of the slab still out
 };
+static_assert(sizeof(Pending) == 16);
 
 enum class CacheState : uint8_t {
   kNew = 0,      // not listed yet: nothing is cached
@@ -46,8 +49,8 @@ enum class CacheState : uint8_t {
 
 struct ThreadCache {
   Bin bins[slab::kClassCount];
-  Pending pending;
-  uint64_t used[2];          // bit c: bin c has had capacity
+  Pending pending[slab::kClassCount];
+  uint64_t used[2];          // bit c: bin or pending c has been used
   size_t capacity_bytes;     // sum of capacity x size
   ThreadCache* next;         // the registry's list
   ThreadCache* previous;
@@ -64,13 +67,38 @@ ASHLAR_ALWAYS_INLINE Bin& bin_of_code(size_t code) {
   return *reinterpret_cast<Bin*>(reinterpret_cast<char*>(t_cache.bins) + code * 8);
 }
 
-// The owner's slow half. All of them: inside a SlowPath section (registry.h).
+constexpr uint32_t pending_key(UnitIndex unit, unsigned word) { return (unit << 4 | word) + 1; }
 
-// The bin of this class is empty: fills it and returns a slot, or null when memory is exhausted.
+// The owner's slow half.
+
+// The bin of this class is empty: fills it and returns a slot, or null when memory is exhausted. Inside
+// a SlowPath section (registry.h).
 void* refill(unsigned index, size_t requested);
 
-// The bin of this class has no room for p.
-void overflow(void* p, unsigned index);
+// An overflow that is not simply absorbed: the first after a refill may grow the bin, one too many
+// drains it, a slot of another word takes the place of what is pending. Opens a section itself.
+void overflow_slow(void* p, unsigned index);
+
+// The bin of this class has no room for p. Bulk frees come here for every block: a leaf that touches this
+// thread's storage alone when the slot belongs to what is pending for its class. A refill puts back what
+// is pending, so the first overflow after one never passes for such a hit.
+ASHLAR_ALWAYS_INLINE void overflow(void* p, unsigned index) {
+  const slab::ClassInfo& info = slab::kClasses[index];
+  const size_t offset_in_window = reinterpret_cast<uintptr_t>(p) - page::g_window.base;
+  const uint32_t offset = static_cast<uint32_t>(offset_in_window & info.offset_mask);
+  const unsigned slot = slab::slot_at(info, offset);
+  const UnitIndex unit = static_cast<UnitIndex>((offset_in_window - offset) >> kUnitShift);
+  Pending& pending = t_cache.pending[index];
+  if (ASHLAR_LIKELY(pending.key == pending_key(unit, slot / 64) && slot * info.size == offset && pending.left > 1)) {
+    const uint64_t mask = pending.mask | bit(slot % 64);
+    if (ASHLAR_LIKELY(mask != pending.mask)) {  // else: a double free, which the slow half reports
+      pending.mask = mask;
+      --pending.left;
+      return;
+    }
+  }
+  overflow_slow(p, index);
+}
 
 // Puts a slot back without any cache.
 void put_directly(void* p, unsigned index);

@@ -227,14 +227,15 @@ void free_foreign_slow(void* p) {
   message.write_line(2);
 }
 
+static ASHLAR_NOINLINE void free_pages_slow(void* p) {
+  SlowPath section;
+  if (!free_large(p)) stop_no_block("free", p);
+}
+
 void free_overflow_slow(void* p, size_t code) {
   cache::bin_of_code(code).room = 0;  // it had none: undo
-  SlowPath section;
-  if (code != 0) {
-    cache::overflow(p, static_cast<unsigned>(code / 2));
-  } else if (!free_large(p)) {
-    stop_no_block("free", p);
-  }
+  if (ASHLAR_UNLIKELY(code == 0)) return free_pages_slow(p);
+  cache::overflow(p, static_cast<unsigned>(code / 2));
 }
 
 void free_twice_slow(void* p) {

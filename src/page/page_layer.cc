@@ -49,12 +49,17 @@ PageCount PageLayer::opening_step_locked(PageCount need) const {
   return static_cast<PageCount>(align_up(opened + step, kPagesPerChunk)) - opened;
 }
 
+// The pages at the end of the window: those that are free there already, and new ones behind them.
 PageIndex PageLayer::open_locked(PageCount count, unsigned align_order) {
   const size_t alignment = count > kPagesPerChunk ? kPagesPerChunk : size_t{1} << align_order;
   // A second round is only needed where the break was moved by somebody else.
   for (int round = 0; round < 4; ++round) {
     const PageIndex end = g_window_owner.opened();
     const PageIndex candidate = static_cast<PageIndex>(align_up(buddy_.free_run_before(end), alignment));
+    if (candidate + count <= end) {  // fits into the free pages at the end, which no aligned block covered
+      buddy_.take(candidate, count);
+      return candidate;
+    }
     const size_t need = size_t{candidate} + count - end;
     if (need > g_window_owner.reserved()) return kNoPage;
     PageIndex start = 0;
@@ -71,23 +76,17 @@ PageIndex PageLayer::open_locked(PageCount count, unsigned align_order) {
 }
 
 PageIndex PageLayer::allocate_locked(PageCount count, unsigned align_order) {
+  PageIndex page = kNoPage;
   if (count <= kPagesPerChunk) {
-    PageIndex page = buddy_.allocate(count, align_order, kDirty);
-    if (page != kNoPage) return page;
-    page = buddy_.allocate(count, align_order, kClean);
-    if (page != kNoPage) {
-      regret_locked(count);
-      return page;
-    }
+    page = buddy_.allocate(count, align_order, kDirty);
+    if (page == kNoPage) page = buddy_.allocate(count, align_order, kClean);
   } else {
-    const PageIndex page = buddy_.find_run(count);
-    if (page != kNoPage) {
-      buddy_.take(page, count);
-      regret_locked(count - count_dirty(page, count));
-      return page;
-    }
+    page = buddy_.find_run(count);
+    if (page != kNoPage) buddy_.take(page, count);
   }
-  return open_locked(count, align_order);
+  if (page == kNoPage) return open_locked(count, align_order);
+  if (may_regret()) regret_locked(count - count_dirty(page, count));
+  return page;
 }
 
 void PageLayer::count_live_locked(PageCount count) {

@@ -88,6 +88,7 @@ class PageLayer {
   void count_live_locked(PageCount count);
 
   size_t budget_locked() const;
+  bool may_regret() const { return recent_purged_ > 0 || regret_pages_ > 0; }
   void regret_locked(PageCount clean_taken);
   void purge_locked(size_t target, size_t quota);
   size_t purge_piece_locked(unsigned min_order, size_t excess, bool* failed);

@@ -5,7 +5,7 @@
 //
 // The free that exceeds the budget gives back the excess, highest address first, in pieces of 64 KiB
 // or more while there are such. Regret grows by every page that is purged and then taken again
-// within about 100 ms, up to the peak of live pages and the option's limit, and is halved at a
+// within about 100 ms, up to the peak of live pages plus the floor, and the option's limit; it is halved at a
 // slow-path visit a second or more after the last. So RSS follows the load down by itself, with no
 // thread and no later call, and a program that oscillates stops paying after a few rounds.
 //
@@ -54,19 +54,20 @@ size_t PageLayer::budget_pages() {
 
 // Clean pages of opened memory have been taken: if so much was purged a moment ago, that was a mistake.
 void PageLayer::regret_locked(PageCount clean_taken) {
-  if (recent_purged_ == 0 && regret_pages_ == 0) return;
+  if (!may_regret()) return;
   const uint64_t now = os::sys::monotonic_ns();
   if (regret_pages_ > 0 && now - last_regret_ns_ >= kRegretDecayNs) {
     regret_pages_ /= 2;
     last_regret_ns_ = now;
   }
-  if (recent_purged_ == 0 || now - recent_start_ns_ > kRegretWindowNs) return;
+  if (clean_taken == 0 || recent_purged_ == 0 || now - recent_start_ns_ > kRegretWindowNs) return;
   const size_t regretted = clean_taken < recent_purged_ ? clean_taken : recent_purged_;
   recent_purged_ -= regretted;
   counters_.purged_again += regretted;
   regret_pages_ += regretted;
   if (regret_pages_ > config_.regret_limit >> kPageShift) regret_pages_ = config_.regret_limit >> kPageShift;
-  if (regret_pages_ > counters_.peak_live_pages) regret_pages_ = counters_.peak_live_pages;
+  const size_t peak = counters_.peak_live_pages + (config_.purge_floor >> kPageShift);
+  if (regret_pages_ > peak) regret_pages_ = peak;
   last_regret_ns_ = now;
 }
 

@@ -95,16 +95,11 @@ inline bool try_exclude(UnitMeta& meta, unsigned index, uint64_t* word) {
                                            std::memory_order_relaxed);
 }
 
+bool exclude_slow(UnitMeta& meta, unsigned index, uint64_t* word);  // slab_cache.cc
+
 // The same, but waits for whoever is at it. False: no live slab of this class.
 inline bool exclude(UnitMeta& meta, unsigned index, uint64_t* word) {
-  if (ASHLAR_LIKELY(try_exclude(meta, index, word))) return true;
-  os::Backoff backoff;
-  for (;;) {
-    const uint64_t current = meta.word.load(std::memory_order_relaxed);
-    if ((current & kLive) == 0 || word_class(current) != index) return false;
-    if (try_exclude(meta, index, word)) return true;
-    backoff.wait();
-  }
+  return ASHLAR_LIKELY(try_exclude(meta, index, word)) || exclude_slow(meta, index, word);
 }
 
 // Ends the exclusion with a new word (0: the slab is dead).

@@ -141,15 +141,6 @@ void retire(UnitIndex unit, UnitMeta& meta, unsigned index) {
   g_pages.release(page, slab_pages(info), touched);
 }
 
-[[noreturn]] void report_double_free(UnitIndex unit, unsigned index, unsigned slot) {
-  const ClassInfo& info = kClasses[index];
-  os::Message message;
-  message.text("double free of ").hex(slab_address(unit) + size_t{slot} * info.size);
-  message.text(": slot ").number(slot).text(" of ").number(info.slots).text(" in the slab of ").number(info.size);
-  message.text(" B blocks at ").hex(slab_address(unit)).text(" is free already");
-  os::fatal(message);
-}
-
 }  // namespace
 
 namespace detail {
@@ -169,6 +160,27 @@ uint64_t pages_of_slot(const ClassInfo& info, unsigned slot) {
   return bit_range(first, last - first + 1);
 }
 
+void double_free(UnitIndex unit, unsigned index, unsigned slot, uint64_t word) {
+  if (word != 0) admit(unit_meta(unit), word);
+  const ClassInfo& info = kClasses[index];
+  os::Message message;
+  message.text("double free of ").hex(slab_address(unit) + size_t{slot} * info.size);
+  message.text(": slot ").number(slot).text(" of ").number(info.slots).text(" in the slab of ").number(info.size);
+  message.text(" B blocks at ").hex(slab_address(unit)).text(" is free already");
+  os::fatal(message);
+}
+
+void no_slot(const void* p, unsigned index) {
+  const ClassInfo& info = kClasses[index];
+  const uint32_t offset = static_cast<uint32_t>((reinterpret_cast<uintptr_t>(p) - page::g_window.base) & info.offset_mask);
+  const unsigned slot = slot_at(info, offset);
+  os::Message message;
+  message.text("free of ").hex(reinterpret_cast<uintptr_t>(p)).text(", which is no block's start: it lies ");
+  message.number(offset - slot * info.size).text(" bytes into slot ").number(slot).text(" of the slab of ");
+  message.number(info.size).text(" B blocks at ").hex(reinterpret_cast<uintptr_t>(p) - offset);
+  os::fatal(message);
+}
+
 void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after) {
   const unsigned index = word_class(after);
   const ClassInfo& info = kClasses[index];
@@ -184,6 +196,16 @@ void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after) {
 }
 
 }  // namespace detail
+
+bool exclude_slow(UnitMeta& meta, unsigned index, uint64_t* word) {
+  os::Backoff backoff;
+  for (;;) {
+    const uint64_t current = meta.word.load(std::memory_order_relaxed);
+    if ((current & kLive) == 0 || word_class(current) != index) return false;
+    if (try_exclude(meta, index, word)) return true;
+    backoff.wait();
+  }
+}
 
 Chain take_slots(unsigned index, unsigned want) {
   const ClassInfo& info = kClasses[index];
@@ -230,46 +252,6 @@ Chain take_slots(unsigned index, unsigned want) {
   }
   *tail = nullptr;
   return chain;
-}
-
-SlotPlace place_of(const void* p, unsigned index) {
-  const ClassInfo& info = kClasses[index];
-  const size_t offset_in_window = reinterpret_cast<uintptr_t>(p) - page::g_window.base;
-  const size_t slab_bytes = kPageSize << info.order;
-  const uint32_t offset = static_cast<uint32_t>(offset_in_window & (slab_bytes - 1));
-  const UnitIndex unit = static_cast<UnitIndex>((offset_in_window - offset) >> kUnitShift);
-  const unsigned slot = slot_at(info, offset);
-  if (ASHLAR_UNLIKELY(slot * info.size != offset || slot >= info.slots)) {
-    os::Message message;
-    message.text("free of ").hex(reinterpret_cast<uintptr_t>(p)).text(", which is no block's start: it lies ");
-    message.number(offset - slot * info.size).text(" bytes into slot ").number(slot).text(" of the slab of ");
-    message.number(info.size).text(" B blocks at ").hex(slab_address(unit));
-    os::fatal(message);
-  }
-  return SlotPlace{unit, slot};
-}
-
-void put_slots(UnitIndex unit, unsigned index, unsigned word_index, uint64_t mask) {
-  UnitMeta& meta = unit_meta(unit);
-  uint64_t word = 0;
-  if (ASHLAR_UNLIKELY(!exclude(meta, index, &word))) report_double_free(unit, index, word_index * 64 + lowest_bit(mask));
-  const uint64_t free_bits = meta.free_bits[word_index];
-  if (ASHLAR_UNLIKELY((free_bits & mask) != 0)) {
-    admit(meta, word);
-    report_double_free(unit, index, word_index * 64 + lowest_bit(free_bits & mask));
-  }
-  meta.free_bits[word_index] = free_bits | mask;
-  const uint64_t after = add_free(word, count_bits(mask));
-  const ClassInfo& info = kClasses[index];
-  const unsigned has = word_free(after);
-  const unsigned had = word_free(word);
-  // Nothing to note in most cases: still some live, and no threshold passed.
-  if (ASHLAR_LIKELY(has < info.slots && (had >= info.enough || has < info.enough) &&
-                    (had >= info.hole_slots || has < info.hole_slots))) {
-    admit(meta, after);
-    return;
-  }
-  detail::settle(unit, meta, word, after);
 }
 
 size_t release_kept() {

@@ -29,15 +29,62 @@ struct Chain {
 // the next ones would touch new pages.
 Chain take_slots(unsigned index, unsigned want);
 
+namespace detail {
+// After slots came back: notes what the new count means, and ends the exclusion. Shared by put_slots and
+// the hole purge.
+void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after);
+// The slab is no longer the empty one that its class keeps.
+void forget_kept(unsigned index, UnitIndex unit);
+// The pages that slot `slot` touches, as bits.
+uint64_t pages_of_slot(const ClassInfo& info, unsigned slot);
+// Ends the exclusion of a live slab with `word`, if there is one, and stops the program.
+[[noreturn]] void double_free(UnitIndex unit, unsigned index, unsigned slot, uint64_t word);
+[[noreturn]] void no_slot(const void* p, unsigned index);
+}  // namespace detail
+
 // The place of a pointer into a page whose map byte names class `index`. An address that is no slot's
 // start stops the program.
-SlotPlace place_of(const void* p, unsigned index);
+inline SlotPlace place_of(const void* p, unsigned index) {
+  const ClassInfo& info = kClasses[index];
+  const size_t offset_in_window = reinterpret_cast<uintptr_t>(p) - page::g_window.base;
+  const uint32_t offset = static_cast<uint32_t>(offset_in_window & info.offset_mask);
+  const unsigned slot = slot_at(info, offset);
+  if (ASHLAR_UNLIKELY(slot * info.size != offset || slot >= info.slots)) detail::no_slot(p, index);
+  return SlotPlace{static_cast<UnitIndex>((offset_in_window - offset) >> kUnitShift), slot};
+}
 
-// Makes slots free: those of `mask` in word `word` of the free bits. A slot that is free already stops
-// the program (double free).
-void put_slots(UnitIndex unit, unsigned index, unsigned word, uint64_t mask);
+// Makes slots free: those of `mask` in word `word_index` of the free bits. A slot that is free already
+// stops the program (double free). PERF: inline into the overflow path, which it is most of.
+inline void put_slots(UnitIndex unit, unsigned index, unsigned word_index, uint64_t mask) {
+  UnitMeta& meta = unit_meta(unit);
+  uint64_t word = 0;
+  if (ASHLAR_UNLIKELY(!exclude(meta, index, &word))) {
+    detail::double_free(unit, index, word_index * 64 + lowest_bit(mask), 0);
+  }
+  const uint64_t free_bits = meta.free_bits[word_index];
+  if (ASHLAR_UNLIKELY((free_bits & mask) != 0)) {
+    detail::double_free(unit, index, word_index * 64 + lowest_bit(free_bits & mask), word);
+  }
+  meta.free_bits[word_index] = free_bits | mask;
+  const uint64_t after = add_free(word, (mask & (mask - 1)) == 0 ? 1 : count_bits(mask));
+  const ClassInfo& info = kClasses[index];
+  const unsigned has = word_free(after);
+  const unsigned had = word_free(word);
+  // Nothing to note in most cases: still some live, and no threshold passed.
+  if (ASHLAR_LIKELY(has < info.slots && (had >= info.enough || has < info.enough) &&
+                    (had >= info.hole_slots || has < info.hole_slots))) {
+    admit(meta, after);
+    return;
+  }
+  detail::settle(unit, meta, word, after);
+}
 inline void put_slot(const SlotPlace& place, unsigned index) {
   put_slots(place.unit, index, place.slot / 64, bit(place.slot % 64));
+}
+
+// Slots of the slab that are not free in it; a reading that other threads may change at once.
+inline unsigned slots_out(UnitIndex unit, unsigned index) {
+  return kClasses[index].slots - word_free(unit_meta(unit).word.load(std::memory_order_relaxed));
 }
 
 // Gives the kept empty slabs back. Pages released.
@@ -73,15 +120,5 @@ struct SampledSizes {
   std::atomic<size_t> granted;
 };
 extern constinit SampledSizes g_sampled[kClassCount];
-
-namespace detail {
-// After slots came back: notes what the new count means, and ends the exclusion. Shared by put_slots and
-// the hole purge.
-void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after);
-// The slab is no longer the empty one that its class keeps.
-void forget_kept(unsigned index, UnitIndex unit);
-// The pages that slot `slot` touches, as bits.
-uint64_t pages_of_slot(const ClassInfo& info, unsigned slot);
-}  // namespace detail
 
 }  // namespace ashlar::slab

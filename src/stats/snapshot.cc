@@ -24,9 +24,11 @@ struct BinSlots {
 void add_bins(const cache::ThreadCache& cache, void* context) {
   BinSlots& bins = *static_cast<BinSlots*>(context);
   ++bins.caches;
-  for (unsigned index = 1; index < slab::kClassCount; ++index) bins.slots[index] += cache::bin_length(cache.bins[index]);
-  const cache::Pending pending = cache.pending;
-  if (pending.index != 0 && pending.index < slab::kClassCount) bins.slots[pending.index] += count_bits(pending.mask);
+  for (unsigned index = 1; index < slab::kClassCount; ++index) {
+    bins.slots[index] += cache::bin_length(cache.bins[index]);
+    const cache::Pending pending = cache.pending[index];
+    if (pending.key != 0) bins.slots[index] += count_bits(pending.mask);
+  }
 }
 
 // Resident bytes of the slab's slots that are not free in it, page by page.
