@@ -53,7 +53,8 @@ class Runner {
     exec_pipe_.write.reset();
     probe_pipe_.write.reset();
     give_up_standard_streams();
-    while (!ended_) step();
+    while (!ended_)
+      step();
     // What the program wrote before it ended is still in the pipe.
     if (waiting_for_answer()) read_probe(true);
     if (waiting_for_answer()) decide({Verdict::kSilent, "it ended before the library answered", {}});
@@ -64,7 +65,8 @@ class Runner {
   void take_signals() {
     sigset_t set;
     sigemptyset(&set);
-    for (const int signal : kForwarded) sigaddset(&set, signal);
+    for (const int signal : kForwarded)
+      sigaddset(&set, signal);
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_BLOCK, &set, &old_mask_);
     // An inherited SIG_IGN would have the kernel reap the child before we can ask for its status.
@@ -76,14 +78,16 @@ class Runner {
   }
 
   [[noreturn]] void become_program() {
-    for (const auto& [name, value] : launch_.environment) setenv(name.c_str(), value.c_str(), 1);
+    for (const auto& [name, value] : launch_.environment)
+      setenv(name.c_str(), value.c_str(), 1);
     if (launch_.probe) {
       int fd = fcntl(probe_pipe_.write.get(), F_DUPFD, kProbeFdFrom);
       if (fd < 0) fd = dup(probe_pipe_.write.get());
       setenv("ASHLAR_PROBE", fmt::format("{}:{}", getpid(), fd).c_str(), 1);
     }
     std::vector<char*> argv;
-    for (const std::string& word : launch_.argv) argv.push_back(const_cast<char*>(word.c_str()));
+    for (const std::string& word : launch_.argv)
+      argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
     sigaction(SIGCHLD, &old_sigchld_, nullptr);
     sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
@@ -150,7 +154,8 @@ class Runner {
     const bool missed = maps_file(files, "libc.so") && !maps_file(files, "libashlar");
     if (missed) read_probe_if_ready();
     if (!waiting_for_answer()) return;
-    if (missed) decide({Verdict::kSilent, "the library is not mapped in it", {}});
+    if (missed)
+      decide({Verdict::kSilent, "the library is not mapped in it", {}});
     else if (Clock::now() - executed_at_ > kPatience) {
       decide({Verdict::kSilent, fmt::format("the library did not answer in {} s", kPatience.count()), {}});
     }
@@ -208,7 +213,9 @@ Answer parse_answer(const std::string& line) {
   const std::string rest = blank == std::string::npos ? std::string{} : line.substr(blank + 1);
   if (word == kServing) return {Verdict::kServing, rest, {}};
   if (word == kNotServing) return {Verdict::kNotServing, rest, {}};
-  return {Verdict::kSilent, fmt::format("the library answered \"{}\", which this command does not know", line), {}};
+  return {Verdict::kSilent,
+          fmt::format("the library answered \"{}\", which this command does not know", line),
+          {}};
 }
 
 Outcome run_child(const Launch& launch, const AnswerHandler& on_answer) {

@@ -19,7 +19,7 @@ struct Launch {
   std::string path;
   std::vector<std::string> argv;
   std::vector<std::pair<std::string, std::string>> environment;  // set on top of the inherited one
-  bool probe = false;  // pass ASHLAR_PROBE and wait for the answer
+  bool probe = false;                                            // pass ASHLAR_PROBE and wait for the answer
 };
 
 enum class Verdict {
@@ -30,8 +30,8 @@ enum class Verdict {
 
 struct Answer {
   Verdict verdict = Verdict::kSilent;
-  std::string text;                  // behind "serving " or "not-serving "; kSilent: why no answer
-  std::vector<std::string> mapped;   // files mapped in the process at that moment, if it still ran
+  std::string text;                 // behind "serving " or "not-serving "; kSilent: why no answer
+  std::vector<std::string> mapped;  // files mapped in the process at that moment, if it still ran
 };
 
 /// "serving 0.1.0" → kServing, "0.1.0"; anything unknown is kSilent.

@@ -26,7 +26,8 @@ T in_order(T value, bool swap) {
   T result{};
   auto* from = reinterpret_cast<const unsigned char*>(&value);
   auto* to = reinterpret_cast<unsigned char*>(&result);
-  for (std::size_t i = 0; i < sizeof(T); ++i) to[i] = from[sizeof(T) - 1 - i];
+  for (std::size_t i = 0; i < sizeof(T); ++i)
+    to[i] = from[sizeof(T) - 1 - i];
   return result;
 }
 
@@ -150,9 +151,9 @@ FileFacts inspect_file(const std::string& path) {
 
 std::string machine_name(std::uint16_t machine, std::uint8_t elf_class) {
   static constexpr std::pair<std::uint16_t, std::string_view> kNames[] = {
-      {EM_X86_64, "x86-64"}, {EM_AARCH64, "aarch64"}, {EM_386, "i386"},     {EM_ARM, "arm"},
-      {EM_RISCV, "riscv"},   {EM_PPC64, "ppc64"},     {EM_S390, "s390"},    {EM_MIPS, "mips"},
-      {EM_PPC, "powerpc"},   {EM_SPARCV9, "sparc64"}, {EM_68K, "m68k"},     {EM_LOONGARCH, "loongarch"},
+      {EM_X86_64, "x86-64"}, {EM_AARCH64, "aarch64"}, {EM_386, "i386"},  {EM_ARM, "arm"},
+      {EM_RISCV, "riscv"},   {EM_PPC64, "ppc64"},     {EM_S390, "s390"}, {EM_MIPS, "mips"},
+      {EM_PPC, "powerpc"},   {EM_SPARCV9, "sparc64"}, {EM_68K, "m68k"},  {EM_LOONGARCH, "loongarch"},
   };
   std::string name = fmt::format("machine {}", machine);
   for (const auto& [number, known] : kNames) {

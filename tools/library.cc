@@ -30,14 +30,17 @@ std::vector<fs::path> sibling_library_directories(const fs::path& directory) {
   return found;
 }
 
-std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
+std::string_view base_name(std::string_view path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
 
 }  // namespace
 
 std::string find_library_near(const std::string& directory) {
   const fs::path here(directory);
   std::vector<fs::path> places = {here, here / ASHLAR_LIBRARY_FROM_BIN};
-  for (fs::path& place : sibling_library_directories(here)) places.push_back(std::move(place));
+  for (fs::path& place : sibling_library_directories(here))
+    places.push_back(std::move(place));
   for (const fs::path& place : places) {
     if (is_file(place / kLibraryName)) return (place / kLibraryName).lexically_normal().string();
   }
@@ -54,7 +57,9 @@ std::string find_library(const std::string& wanted) {
   return error ? std::string{} : find_library_near(self.parent_path().string());
 }
 
-bool preload_can_name(std::string_view path) { return path.find_first_of(" :$") == std::string_view::npos; }
+bool preload_can_name(std::string_view path) {
+  return path.find_first_of(" :$") == std::string_view::npos;
+}
 
 std::string_view ashlar_entry(std::string_view preload) {
   std::size_t start = preload.find_first_not_of(kSeparators);

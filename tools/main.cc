@@ -43,12 +43,14 @@ CommandLine split(int argc, char** argv) {
 }
 
 void add_run(CLI::App& app, ashlar_command::RunRequest& request) {
-  CLI::App* run = app.add_subcommand("run", "Run a program under Ashlar and verify that Ashlar serves it:\n"
-                                            "ashlar run [OPTIONS] -- PROGRAM [ARGUMENTS...]");
+  CLI::App* run = app.add_subcommand("run",
+                                     "Run a program under Ashlar and verify that Ashlar serves it:\n"
+                                     "ashlar run [OPTIONS] -- PROGRAM [ARGUMENTS...]");
   run->prefix_command();
   run->footer(kExitCodes);
-  run->add_flag("--stats{text}", request.stats,
-                "Print the statistics to stderr when the program exits: --stats, --stats=text or --stats=json")
+  run->add_flag(
+         "--stats{text}", request.stats,
+         "Print the statistics to stderr when the program exits: --stats, --stats=text or --stats=json")
       ->type_name("")
       ->check([](const std::string& form) {
         return form == "text" || form == "json" ? std::string{} : "is text or json, not " + form;
@@ -57,10 +59,12 @@ void add_run(CLI::App& app, ashlar_command::RunRequest& request) {
       ->type_name("KEY:VALUE,...")
       ->multi_option_policy(CLI::MultiOptionPolicy::Join)
       ->delimiter(',');
-  run->add_option("--lib", request.library, "The library to use instead of the one installed with this command")
+  run->add_option("--lib", request.library,
+                  "The library to use instead of the one installed with this command")
       ->type_name("PATH");
   run->add_flag("--anyway", request.anyway, "Run the program without Ashlar when Ashlar cannot serve it");
-  run->add_flag("--strict", request.strict, "Kill the program when it turns out that Ashlar does not serve it");
+  run->add_flag("--strict", request.strict,
+                "Kill the program when it turns out that Ashlar does not serve it");
   run->add_flag("-v,--verbose", request.verbose, "Say on stderr that Ashlar serves the program, too");
 }
 

@@ -10,7 +10,9 @@
 namespace ashlar_command {
 namespace {
 
-std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
+std::string_view base_name(std::string_view path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
 
 }  // namespace
 
@@ -37,20 +39,21 @@ std::vector<std::string> mapped_files(std::string_view maps) {
 }
 
 bool maps_file(const std::vector<std::string>& files, std::string_view name_start) {
-  return std::any_of(files.begin(), files.end(), [&](const std::string& file) {
-    return base_name(file).starts_with(name_start);
-  });
+  return std::any_of(files.begin(), files.end(),
+                     [&](const std::string& file) { return base_name(file).starts_with(name_start); });
 }
 
 std::vector<std::string> other_allocators(const std::vector<std::string>& files) {
   static constexpr std::string_view kKnown[] = {
-      "libjemalloc", "libmimalloc", "libtcmalloc", "libasan", "libtsan", "libhwasan", "liblsan",
-      "libsnmalloc", "librpmalloc", "libscudo",    "libmesh", "libhoard", "libtbbmalloc", "libhardened_malloc",
+      "libjemalloc",  "libmimalloc",        "libtcmalloc", "libasan",  "libtsan", "libhwasan",
+      "liblsan",      "libsnmalloc",        "librpmalloc", "libscudo", "libmesh", "libhoard",
+      "libtbbmalloc", "libhardened_malloc",
   };
   std::vector<std::string> found;
   for (const std::string& file : files) {
     const std::string_view name = base_name(file);
-    if (std::any_of(std::begin(kKnown), std::end(kKnown), [&](auto start) { return name.starts_with(start); })) {
+    if (std::any_of(std::begin(kKnown), std::end(kKnown),
+                    [&](auto start) { return name.starts_with(start); })) {
       found.push_back(file);
     }
   }

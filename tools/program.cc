@@ -20,7 +20,9 @@ Found examine(const std::string& path) {
   return access(path.c_str(), X_OK) == 0 ? Found::kYes : Found::kNotExecutable;
 }
 
-std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
+std::string_view base_name(std::string_view path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
 
 /// NAME when `facts` is the line "#!…/env NAME" with nothing else on it, otherwise empty.
 std::string name_for_env(const FileFacts& facts) {
@@ -72,7 +74,7 @@ SearchResult find_program(std::string_view name, std::string_view search_path) {
   while (true) {
     const std::size_t end = search_path.find(':', start);
     std::string path(search_path.substr(start, end == std::string_view::npos ? end : end - start));
-    if (path.empty()) path = ".";
+    if (path.empty()) path.push_back('.');
     path += '/';
     path += name;
     const Found found = examine(path);

@@ -34,11 +34,11 @@ struct Link {
 /// What will be executed for a command line.
 struct Program {
   Found found = Found::kNo;
-  std::string path;                // to execute
-  std::vector<std::string> argv;   // to execute it with
-  std::vector<Link> chain;         // the file named, then its interpreters; the last decides
-  std::string missing;             // not kYes: the file that is missing or not executable
-  bool too_deep = false;           // interpreters that are scripts, deeper than the kernel follows
+  std::string path;               // to execute
+  std::vector<std::string> argv;  // to execute it with
+  std::vector<Link> chain;        // the file named, then its interpreters; the last decides
+  std::string missing;            // not kYes: the file that is missing or not executable
+  bool too_deep = false;          // interpreters that are scripts, deeper than the kernel follows
 };
 
 /// Finds `words[0]` and follows its interpreters. `/usr/bin/env NAME` in a "#!" line is resolved as

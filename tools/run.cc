@@ -74,7 +74,8 @@ bool report_answer(const RunRequest& request, const std::string& name, const Ans
   } else {
     say("does NOT serve {}: {}", name, answer.text);
   }
-  for (const std::string& file : other_allocators(answer.mapped)) say("found in the process: {}", file);
+  for (const std::string& file : other_allocators(answer.mapped))
+    say("found in the process: {}", file);
   if (request.strict) say("--strict: {} is killed", name);
   return !request.strict;
 }
@@ -92,7 +93,8 @@ int run_unserved(Launch launch) {
   return finish(launch, outcome);
 }
 
-int run_served(const RunRequest& request, Launch launch, const std::string& name, const std::string& library) {
+int run_served(const RunRequest& request, Launch launch, const std::string& name,
+               const std::string& library) {
   const std::string preload = environment("LD_PRELOAD");
   const std::string_view listed = ashlar_entry(preload);
   if (request.verbose && !listed.empty()) say("LD_PRELOAD has {} already", listed);

@@ -18,7 +18,8 @@
 
 template <int N>
 struct Tower {
-  using Value = std::variant<int, std::string, std::vector<Tower<N - 1>>, std::map<std::string, Tower<N - 1>>>;
+  using Value =
+      std::variant<int, std::string, std::vector<Tower<N - 1>>, std::map<std::string, Tower<N - 1>>>;
   Value value;
   std::tuple<std::function<int(int)>, std::unordered_map<std::string, int>> more;
 };

@@ -30,8 +30,12 @@ def find_library(name):
 
 
 def allocators(ashlar):
-    found = [Allocator("glibc", find_library("libc.so.6")), Allocator("jemalloc", find_library("libjemalloc.so.2")),
-             Allocator("mimalloc", find_library("libmimalloc.so.2*")), Allocator("Ashlar", os.path.realpath(ashlar))]
+    found = [
+        Allocator("glibc", find_library("libc.so.6")),
+        Allocator("jemalloc", find_library("libjemalloc.so.2")),
+        Allocator("mimalloc", find_library("libmimalloc.so.2*")),
+        Allocator("Ashlar", os.path.realpath(ashlar)),
+    ]
     for allocator in found:
         if allocator.library is None:
             print(f"demo: {allocator.name} is not installed, its rows are missing")
@@ -73,8 +77,8 @@ def cell(value, best, scale, form):
 
 
 def print_table(names, contenders, results):
-    print("\nMedians; in brackets the ratio to the best of the column's four. RSS after: one idle second after the"
-          "\nload was dropped (redis: after FLUSHALL). The spread is (slowest - fastest) / median of the times.\n")
+    print("\nMedians; in brackets the ratio to the best of the column's four. RSS after: one idle second after"
+          "\nthe load was dropped (redis: after FLUSHALL). Spread: (slowest - fastest) / median of the times.\n")
     print(f"{'':22}{'time, s':>15}{'spread':>8}{'peak RSS, MiB':>15}{'RSS after, MiB':>16}")
     for name in names:
         print(WHAT[name])

@@ -30,10 +30,17 @@ def status_bytes(pid, field):
     return 0
 
 
-def read_line(stream, seconds):
-    """One line of a pipe, or an empty one when none comes in time."""
-    ready, _, _ = select.select([stream], [], [], seconds)
-    return stream.readline() if ready else ""
+def wait_for_line(stream, wanted, seconds):
+    """Reads a pipe until a line is `wanted`; False when it ends or the time is up first."""
+    deadline = time.monotonic() + seconds
+    text = b""
+    while wanted.encode() not in text.split(b"\n")[:-1]:
+        ready, _, _ = select.select([stream], [], [], max(0.0, deadline - time.monotonic()))
+        piece = os.read(stream.fileno(), 65536) if ready else b""
+        if not piece:
+            return False
+        text += piece
+    return True
 
 
 class Run:
@@ -42,15 +49,16 @@ class Run:
     def __init__(self, allocator, arguments, extra_environment=None, stdin=None, stdout=subprocess.DEVNULL):
         self.allocator = allocator
         self.probe, probe_end = os.pipe()
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("LD_", "ASHLAR_", "MALLOC_"))}
+        meddling = ("LD_", "ASHLAR_", "MALLOC_")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(meddling)}
         environment.update(extra_environment or {})
         # The shell knows the process id that the program will have, and is not preloaded itself.
         script = f'export LD_PRELOAD="$0" ASHLAR_PROBE="$$:{probe_end}"; exec "$@"'
         self.errors = tempfile.TemporaryFile()
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", script, allocator.library, *arguments], env=environment, stdin=stdin, stdout=stdout,
-            stderr=self.errors, pass_fds=[probe_end], text=True, bufsize=1)
+            ["/bin/sh", "-c", script, allocator.library, *arguments], env=environment, stdin=stdin,
+            stdout=stdout, stderr=self.errors, pass_fds=[probe_end], text=True, bufsize=1)
         os.close(probe_end)
         self.pid = self.process.pid
 
@@ -110,15 +118,13 @@ def until_loaded(allocator, arguments, extra_environment=None, script=None):
         if script is not None:
             run.process.stdin.write(script)
             run.process.stdin.flush()
-        line = ""
-        while line.strip() != "loaded":
-            line = read_line(run.process.stdout, LIMIT_SECONDS)
-            if not line:
-                raise DemoError("it never loaded\n" + run.error_text())
+        if not wait_for_line(run.process.stdout, "loaded", LIMIT_SECONDS):
+            raise DemoError("it never loaded\n" + run.error_text())
         seconds = time.monotonic() - run.started
         time.sleep(IDLE_SECONDS)
         run.verify()
-        result = {"time": seconds, "peak": status_bytes(run.pid, "VmHWM"), "after": status_bytes(run.pid, "VmRSS")}
+        peak = status_bytes(run.pid, "VmHWM")
+        result = {"time": seconds, "peak": peak, "after": status_bytes(run.pid, "VmRSS")}
         run.process.stdin.close()
         run.end()
         return result
@@ -130,7 +136,8 @@ def python(allocator):
 
 
 def perl(allocator):
-    return until_loaded(allocator, ["/usr/bin/perl", os.path.join(HERE, "perl_load.pl")], {"PERL_HASH_SEED": "0"})
+    arguments = ["/usr/bin/perl", os.path.join(HERE, "perl_load.pl")]
+    return until_loaded(allocator, arguments, {"PERL_HASH_SEED": "0"})
 
 
 def sqlite(allocator):
@@ -140,7 +147,8 @@ def sqlite(allocator):
 
 def compiler(allocator):
     """g++'s compiler proper, without the driver that starts it, so that there is one process to measure."""
-    command = ["g++", "-###", "-std=c++20", "-O1", "-S", os.path.join(HERE, "compiler_load.cc"), "-o", "/dev/null"]
+    source = os.path.join(HERE, "compiler_load.cc")
+    command = ["g++", "-###", "-std=c++20", "-O1", "-S", source, "-o", "/dev/null"]
     plan = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     arguments = shlex.split(next(line for line in plan.splitlines() if "cc1plus" in line))
     with Run(allocator, arguments) as run:
@@ -160,8 +168,8 @@ class Redis:
         self.directory = tempfile.TemporaryDirectory(prefix="ashlar-demo-")
         self.socket = os.path.join(self.directory.name, "socket")
         # Debian's links jemalloc: also glibc must be preloaded to serve it.
-        self.run = Run(allocator, ["/usr/bin/redis-server", "--port", "0", "--unixsocket", self.socket, "--save", "",
-                                   "--appendonly", "no", "--dir", self.directory.name], extra_environment)
+        self.run = Run(allocator, ["/usr/bin/redis-server", "--port", "0", "--unixsocket", self.socket, "--save",
+                                   "", "--appendonly", "no", "--dir", self.directory.name], extra_environment)
 
     def __enter__(self):
         deadline = time.monotonic() + 20
@@ -181,8 +189,8 @@ class Redis:
                               timeout=LIMIT_SECONDS, check=False).stdout
 
     def benchmark(self, *words):
-        subprocess.run(["redis-benchmark", "-s", self.socket, "-q", "-P", "16", *words], stdout=subprocess.DEVNULL,
-                       timeout=LIMIT_SECONDS, check=True)
+        subprocess.run(["redis-benchmark", "-s", self.socket, "-q", "-P", "16", *words],
+                       stdout=subprocess.DEVNULL, timeout=LIMIT_SECONDS, check=True)
 
     def shut_down(self):
         self.cli("SHUTDOWN", "NOSAVE")

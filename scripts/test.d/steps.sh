@@ -92,7 +92,7 @@ run_ctest() {
   passed=$((passed + p))
   failed=$((failed + f))
   skipped=$((skipped + s))
-  summary+=("$([ "$f" = 0 ] && echo 'ok     ' || echo FAILED) $label: $p passed, $f failed, $s skipped")
+  summary+=("$([ "$f" = 0 ] && echo 'ok     ' || echo "FAILED ") $label: $p passed, $f failed, $s skipped")
   [ "$f" = 0 ]
 }
 

@@ -13,6 +13,7 @@ constinit SampledSizes g_sampled[kClassCount];
 namespace {
 
 constexpr unsigned kSlabsARefill = 4;     // slabs that one refill looks into
+constexpr unsigned kCandidatesASlab = 8; // slabs searched for holes when a new one takes clean pages
 constexpr uint32_t kKeptPages = 64;       // 256 KiB of empty slabs kept, in all classes together
 
 // Per class: 1 + the unit of the empty slab that is kept, 0: none.
@@ -248,7 +249,7 @@ Chain take_slots(unsigned index, unsigned want) {
     chain_claim(claim, info, slab_address(unit), &tail);
     chain.length = claim.count;
     // Memory that would stay resident grows: see whether live slabs have as much to give back.
-    if (fresh && g_options.hole_purge != 0) purge_candidates(slab_pages(info), 2);
+    if (fresh && g_options.hole_purge != 0) purge_candidates(slab_pages(info), kCandidatesASlab);
   }
   *tail = nullptr;
   return chain;

@@ -12,11 +12,11 @@ bool environ_was_null = false;
 }  // namespace
 
 extern "C" {
-static int answer() {
+int answer() {
   return 5;
 }
 
-static int (*resolve_answer())() {
+int (*resolve_answer())() {
   environ_was_null = environ == nullptr;
   early_block = malloc(100);
   if (early_block != nullptr) {

@@ -4,6 +4,7 @@ again, and the same digest as without the library. Everything over a unix socket
 Debian's redis-server links jemalloc; that the preloaded library comes first is asserted in the process.
 """
 
+import argparse
 import os
 import random
 import socket
@@ -15,7 +16,7 @@ import harness
 STRINGS = 4000
 REQUESTS = 10000
 STARTUP_SECONDS = 30
-BENCHMARK = ["-n", str(REQUESTS), "-c", "20", "-P", "8", "-r", "5000", "-d", "300", "-q", "--dbnum", "1", "-t",
+BENCHMARK = ["-c", "20", "-P", "8", "-r", "5000", "-d", "300", "-q", "--dbnum", "1", "-t",
              "set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,zpopmin,lrange_100,mset"]
 
 
@@ -180,7 +181,7 @@ def read_back(client, expected, others):
 
 def save_while_loaded(server):
     """BGSAVE forks while redis-benchmark runs; the child must write the file and end well."""
-    argv = ["redis-benchmark", "-s", server.path, *BENCHMARK]
+    argv = ["redis-benchmark", "-s", server.path, "-n", str(REQUESTS * server.bench.options.rounds), *BENCHMARK]
     started = server.bench.start_served(argv, **harness.pipes(None, {})) if server.served else None
     process = started.process if started else server.bench.start_plain(argv, **harness.pipes(None, {}))
     saves = 0
@@ -192,7 +193,7 @@ def save_while_loaded(server):
             raise harness.Failure(f"BGSAVE failed:\n{server.log_text()}")
         saves += 1
         time.sleep(0.1)
-    done = server.bench.finish(process, "redis-benchmark", 120)
+    done = server.bench.finish(process, "redis-benchmark", 120 * server.bench.options.rounds)
     if started:
         server.bench.check_answer(started)
     if done.returncode != 0 or b"requests per second" not in done.stdout:
@@ -235,4 +236,6 @@ def test(bench):
     bench.check_who("redis-server", "redis-cli", "redis-benchmark")
 
 
-harness.main(test)
+PARSER = argparse.ArgumentParser()
+PARSER.add_argument("--rounds", type=int, default=1, help="times the usual number of requests")
+harness.main(test, PARSER)

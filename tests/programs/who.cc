@@ -19,8 +19,8 @@ extern "C" int ashlar_owns(const void* p) __attribute__((weak));
 
 namespace {
 
-constexpr const char* kSymbols[] = {"malloc",        "free",           "calloc",     "realloc",
-                                    "aligned_alloc", "posix_memalign", "malloc_usable_size"};
+constexpr const char* kSymbols[] = {
+    "malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "malloc_usable_size"};
 
 /// The file that an address belongs to; null for a stub in the procedure linkage table of a program
 /// that is not position-independent (/usr/bin/python3 is one): it stands for a function that somebody
@@ -63,7 +63,8 @@ __attribute__((constructor)) void tell() {
   if (length < 0 || static_cast<size_t>(length) >= sizeof(path)) return;
   const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) return;
-  for (const char* symbol : kSymbols) append_symbol(fd, symbol);
+  for (const char* symbol : kSymbols)
+    append_symbol(fd, symbol);
   char* block = strdup("who");
   dprintf(fd, "strdup %s\n", ashlar_owns == nullptr ? "unknown" : ashlar_owns(block) != 0 ? "yes" : "no");
   free(block);

@@ -1,11 +1,10 @@
-// LD_PRELOAD and ASHLAR_CONF as lists; where the library is looked for; sizes as text.
+// LD_PRELOAD and ASHLAR_CONF as lists; where the library is looked for.
 #include "library.h"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 
-#include "options.h"
 #include "scratch.h"
 
 namespace ashlar_command {
@@ -61,15 +60,6 @@ TEST(FindLibrary, TheOneNamed) {
   EXPECT_EQ(find_library(scratch.path("mine.so")), scratch.path("mine.so"));
   EXPECT_EQ(find_library(scratch.path("other.so")), "");
   EXPECT_EQ(find_library(scratch.path("")), "") << "a directory is no library";
-}
-
-TEST(SizeText, LargestUnitThatDivides) {
-  EXPECT_EQ(size_text(0), "0");
-  EXPECT_EQ(size_text(1023), "1023");
-  EXPECT_EQ(size_text(1536), "1536");
-  EXPECT_EQ(size_text(64 * 1024), "64k");
-  EXPECT_EQ(size_text(std::size_t{3} << 30), "3g");
-  EXPECT_EQ(size_text(~std::size_t{0}), "auto");
 }
 
 }  // namespace

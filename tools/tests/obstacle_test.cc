@@ -25,7 +25,9 @@ FileFacts dynamic_file(std::uint16_t machine, const std::string& interpreter) {
 const FileFacts kLibrary = dynamic_file(EM_X86_64, "");
 const char* const kLoader = "/lib64/ld-linux-x86-64.so.2";
 
-Privileges file(mode_t mode, uid_t owner, gid_t group) { return {mode, owner, group, false, false}; }
+Privileges file(mode_t mode, uid_t owner, gid_t group) {
+  return {mode, owner, group, false, false};
+}
 
 TEST(ElfObstacle, NoneForAnOrdinaryProgram) {
   EXPECT_EQ(elf_obstacle(dynamic_file(EM_X86_64, kLoader), kLibrary), "");
@@ -63,7 +65,8 @@ TEST(SecureExecution, SetUserId) {
 
 TEST(SecureExecution, SetGroupId) {
   const Caller user{1000, 1000, false};
-  EXPECT_NE(secure_execution_reason(file(S_ISGID | 0755, 0, 42), user).find("set-group-ID"), std::string::npos);
+  EXPECT_NE(secure_execution_reason(file(S_ISGID | 0755, 0, 42), user).find("set-group-ID"),
+            std::string::npos);
   EXPECT_EQ(secure_execution_reason(file(S_ISGID | 0745, 0, 42), user), "") << "mandatory locking";
 }
 
