@@ -9,7 +9,12 @@ namespace {
 unsigned in_chunk(PageIndex page) { return page % kPagesPerChunk; }
 ChunkMeta& meta_of(PageIndex page) { return g_window_owner.chunk(chunk_of_page(page)); }
 
+// A whole free chunk has no bit of its own: its bit in the group's summary says it.
 bool test_block(const ChunkMeta& meta, unsigned order, PageIndex page, Kind kind) {
+  if (order == kChunkOrder) {
+    const ChunkIndex chunk = chunk_of_page(page);
+    return (g_window_owner.group(chunk).has[kind][kChunkOrder] & bit(chunk % kChunksPerGroup)) != 0;
+  }
   const unsigned index = block_bit(order, in_chunk(page));
   return (meta.free_blocks[kind][index / 64] & bit(index % 64)) != 0;
 }
@@ -29,6 +34,7 @@ unsigned word_count(unsigned order) {
 }
 
 bool chunk_has(const ChunkMeta& meta, unsigned order, Kind kind) {
+  if (order == kChunkOrder) return false;
   const unsigned first = first_word(order);
   for (unsigned word = first; word < first + word_count(order); ++word) {
     if ((meta.free_blocks[kind][word] & order_mask(order, word)) != 0) return true;
@@ -84,8 +90,10 @@ uint64_t dirty_mask(PageIndex start, PageCount count) {
 }
 
 void Buddy::set_block(PageIndex page, unsigned order, Kind kind) {
-  const unsigned index = block_bit(order, in_chunk(page));
-  meta_of(page).free_blocks[kind][index / 64] |= bit(index % 64);
+  if (order < kChunkOrder) {
+    const unsigned index = block_bit(order, in_chunk(page));
+    meta_of(page).free_blocks[kind][index / 64] |= bit(index % 64);
+  }
   const ChunkIndex chunk = chunk_of_page(page);
   uint64_t& in_group = g_window_owner.group(chunk).has[kind][order];
   if (in_group == 0) {
@@ -95,10 +103,12 @@ void Buddy::set_block(PageIndex page, unsigned order, Kind kind) {
 }
 
 void Buddy::clear_block(PageIndex page, unsigned order, Kind kind) {
-  const unsigned index = block_bit(order, in_chunk(page));
-  ChunkMeta& meta = meta_of(page);
-  meta.free_blocks[kind][index / 64] &= ~bit(index % 64);
-  if (chunk_has(meta, order, kind)) return;
+  if (order < kChunkOrder) {
+    const unsigned index = block_bit(order, in_chunk(page));
+    ChunkMeta& meta = meta_of(page);
+    meta.free_blocks[kind][index / 64] &= ~bit(index % 64);
+    if (chunk_has(meta, order, kind)) return;
+  }
   const ChunkIndex chunk = chunk_of_page(page);
   uint64_t& in_group = g_window_owner.group(chunk).has[kind][order];
   in_group &= ~bit(chunk % kChunksPerGroup);
@@ -172,6 +182,7 @@ void Buddy::take(PageIndex start, PageCount count) {
 }
 
 PageIndex Buddy::lowest_in_chunk(ChunkIndex chunk, unsigned order, Kind kind) const {
+  if (order == kChunkOrder) return chunk * kPagesPerChunk;
   const ChunkMeta& meta = g_window_owner.chunk(chunk);
   const unsigned first = first_word(order);
   for (unsigned word = first; word < first + word_count(order); ++word) {
@@ -230,6 +241,10 @@ PageIndex Buddy::find_run(PageCount count) const {
   return kNoPage;
 }
 
+bool Buddy::is_clean_chunk(ChunkIndex chunk) const {
+  return test_block(g_window_owner.chunk(chunk), kChunkOrder, chunk * kPagesPerChunk, kClean);
+}
+
 PageCount Buddy::free_run_at(PageIndex start, PageCount limit) const {
   PageIndex page = start;
   while (page - start < limit) {
@@ -258,9 +273,13 @@ PageIndex Buddy::highest_dirty(unsigned min_order, unsigned* order) const {
     const ChunkIndex group_chunk = super_chunk + highest_bit(groups) * kChunksPerGroup;
     const SummaryMeta& group = g_window_owner.group(group_chunk);
     const unsigned child = highest_bit(children_with(group, min_order, kDirty));
+    if ((group.has[kDirty][kChunkOrder] & bit(child)) != 0) {
+      *order = kChunkOrder;
+      return (group_chunk + child) * kPagesPerChunk;
+    }
     const ChunkMeta& meta = g_window_owner.chunk(group_chunk + child);
     PageIndex best = 0;
-    for (unsigned o = min_order; o < kOrders; ++o) {
+    for (unsigned o = min_order; o < kChunkOrder; ++o) {
       for (unsigned word = first_word(o) + word_count(o); word-- > first_word(o);) {
         const uint64_t blocks = meta.free_blocks[kDirty][word] & order_mask(o, word);
         if (blocks == 0) continue;

@@ -1,7 +1,8 @@
 // The buddy allocator: which pages are free, in blocks of 2^order pages, lowest address first.
 //
-// Orders 0 to 8 (4 KiB to 1 MiB) are bits in the chunk records; a free block of a higher order is a
-// run of whole free chunks, found in the summaries. Two sets of bits, clean and dirty, hold one
+// Orders 0 to 7 (4 to 512 KiB) are bits in the chunk records. A whole free chunk (order 8) is its bit in
+// the group's summary alone, so that the record of a clean free chunk is all zero and can be purged; a
+// free block of a higher order is a run of such chunks. Two sets of bits, clean and dirty, hold one
 // buddy: any two free buddies merge, and the block is dirty if one of its pages is.
 //
 // INVARIANT: no two free buddies below order 8 both stand free: they have merged.
@@ -45,6 +46,9 @@ class Buddy {
 
   // Free blocks of each order, 0 to kMaxOrder. Counts runs of whole chunks as maximal aligned blocks.
   void count_blocks(size_t (&clean)[kMaxOrder + 1], size_t (&dirty)[kMaxOrder + 1]) const;
+
+  // True if the whole chunk is free and none of its pages dirty: then nothing is left in its record.
+  bool is_clean_chunk(ChunkIndex chunk) const;
 
   bool is_free(PageIndex page) const { return block_at(page, nullptr, nullptr) != kNoPage; }
 

@@ -6,7 +6,11 @@ namespace ashlar::page {
 
 namespace {
 
-bool free_of(const ChunkMeta& meta, Kind kind, unsigned order, unsigned block) {
+bool free_of(ChunkIndex chunk, Kind kind, unsigned order, unsigned block) {
+  if (order == kChunkOrder) {
+    return (g_window_owner.group(chunk).has[kind][kChunkOrder] & bit(chunk % kChunksPerGroup)) != 0;
+  }
+  const ChunkMeta& meta = g_window_owner.chunk(chunk);
   const unsigned index = block_bit(order, block << order);
   return (meta.free_blocks[kind][index / 64] & bit(index % 64)) != 0;
 }
@@ -31,15 +35,14 @@ void Buddy::count_blocks(size_t (&clean)[kMaxOrder + 1], size_t (&dirty)[kMaxOrd
   ChunkIndex run_start = 0;
   bool run_dirty = false;
   for (ChunkIndex chunk = 0; chunk < chunks; ++chunk) {
-    const ChunkMeta& meta = g_window_owner.chunk(chunk);
     for (unsigned order = 0; order < kChunkOrder; ++order) {
       for (unsigned block = 0; block < kPagesPerChunk >> order; ++block) {
-        clean[order] += free_of(meta, kClean, order, block) ? 1 : 0;
-        dirty[order] += free_of(meta, kDirty, order, block) ? 1 : 0;
+        clean[order] += free_of(chunk, kClean, order, block) ? 1 : 0;
+        dirty[order] += free_of(chunk, kDirty, order, block) ? 1 : 0;
       }
     }
-    const bool whole_dirty = free_of(meta, kDirty, kChunkOrder, 0);
-    if (whole_dirty || free_of(meta, kClean, kChunkOrder, 0)) {
+    const bool whole_dirty = free_of(chunk, kDirty, kChunkOrder, 0);
+    if (whole_dirty || free_of(chunk, kClean, kChunkOrder, 0)) {
       run_dirty = run_dirty || whole_dirty;
       continue;
     }
@@ -60,13 +63,13 @@ bool Buddy::check_invariants() const {
     for (unsigned order = 0; order < kOrders; ++order) {
       bool any[2] = {false, false};
       for (unsigned block = 0; block < kPagesPerChunk >> order; ++block) {
-        const bool is_clean = free_of(meta, kClean, order, block);
-        const bool is_dirty = free_of(meta, kDirty, order, block);
+        const bool is_clean = free_of(chunk, kClean, order, block);
+        const bool is_dirty = free_of(chunk, kDirty, order, block);
         ASHLAR_CHECK(!(is_clean && is_dirty));
         if (!is_clean && !is_dirty) continue;
         any[is_dirty ? kDirty : kClean] = true;
         if (order < kChunkOrder) {
-          ASHLAR_CHECK(!free_of(meta, kClean, order, block ^ 1) && !free_of(meta, kDirty, order, block ^ 1));
+          ASHLAR_CHECK(!free_of(chunk, kClean, order, block ^ 1) && !free_of(chunk, kDirty, order, block ^ 1));
         }
         const PageIndex start = chunk * kPagesPerChunk + (block << order);
         ASHLAR_CHECK(start + (1u << order) <= g_window_owner.opened());

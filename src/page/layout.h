@@ -6,7 +6,7 @@
 //
 //   ChunkMeta, 12 KiB = 3 pages for 1 MiB of heap:
 //     0     run_pages[256]    length of the large block that starts at this page, 0: none starts here
-//     1024  free_blocks[2]    buddy bits, clean and dirty: one bit a block, orders 0 to 8
+//     1024  free_blocks[2]    buddy bits, clean and dirty: one bit a block, orders 0 to 7
 //     1152  dirty             one bit a page: it may be resident and is not known to be zero
 //     1184  client            the slab layer's records; opaque here
 //
@@ -23,7 +23,7 @@
 
 namespace ashlar::page {
 
-inline constexpr unsigned kChunkOrder = 8;  // 2^8 pages = 1 MiB, the largest order held as a bit
+inline constexpr unsigned kChunkOrder = 8;  // 2^8 pages = 1 MiB, a whole chunk
 inline constexpr unsigned kOrders = kChunkOrder + 1;
 inline constexpr unsigned kMaxOrder = 18;  // 1 GiB: orders above 8 are runs of whole free chunks
 inline constexpr size_t kClientBytesPerChunk = 11104;
@@ -48,10 +48,10 @@ struct SummaryMeta {
 static_assert(sizeof(SummaryMeta) == 1024);
 
 // Where the bit of the block of `order` at `page_in_chunk` stands: order 0 takes bits 0-255, order 1
-// bits 256-383, ..., order 8 bit 510.
+// bits 256-383, ..., order 7 bits 508 and 509.
 constexpr unsigned block_bit(unsigned order, unsigned page_in_chunk) {
   return 512u - (512u >> order) + (page_in_chunk >> order);
 }
-static_assert(block_bit(0, 255) == 255 && block_bit(1, 0) == 256 && block_bit(8, 0) == 510);
+static_assert(block_bit(0, 255) == 255 && block_bit(1, 0) == 256);
 
 }  // namespace ashlar::page

@@ -187,6 +187,11 @@ bool PageLayer::try_resize_large(PageIndex start, PageCount count) {
 
 PageCount PageLayer::large_length(PageIndex start) { return __atomic_load_n(&run_length(start), __ATOMIC_RELAXED); }
 
+bool PageLayer::is_clean_chunk(ChunkIndex chunk) {
+  LockGuard guard(lock_);
+  return buddy_.is_clean_chunk(chunk);
+}
+
 PageCounters PageLayer::counters() {
   LockGuard guard(lock_);
   return counters_;

@@ -64,6 +64,9 @@ class PageLayer {
   // One madvise over pages that the caller owns, counted. False: the pages stay as they were.
   bool discard(PageIndex start, PageCount count, bool hole);
 
+  // True if the whole chunk is free and clean, so that a walk need not look at its record.
+  bool is_clean_chunk(ChunkIndex chunk);
+
   // Pages of purged memory that the caller is about to touch again, for the regret guard.
   void note_reuse(PageCount count);
 
@@ -91,6 +94,7 @@ class PageLayer {
   bool may_regret() const { return recent_purged_ > 0 || regret_pages_ > 0; }
   void regret_locked(PageCount clean_taken);
   void purge_locked(size_t target, size_t quota);
+  void purge_record_locked(ChunkIndex chunk);
   size_t purge_piece_locked(unsigned min_order, size_t excess, bool* failed);
 
   os::Lock lock_{os::LockRank::kPage};

@@ -124,7 +124,23 @@ size_t PageLayer::purge_piece_locked(unsigned min_order, size_t excess, bool* fa
   if (!*failed) set_dirty(first, whole, false);
   const PageCount dirty_after = count_dirty(start, count);
   buddy_.insert(start, count);
+  const ChunkIndex chunk = chunk_of_page(start);
+  if (!*failed && buddy_.is_clean_chunk(chunk)) purge_record_locked(chunk);
   return dirty_before - dirty_after;
+}
+
+// The record of a chunk that is free and clean is all zero where it matters, or will be: back with it.
+// The chunk is taken out meanwhile, so nobody writes into its record; who reads it finds no slab.
+void PageLayer::purge_record_locked(ChunkIndex chunk) {
+  if (os::page_size() > kPageSize) return;  // a record is three pages of 4 KiB
+  const PageIndex start = chunk * kPagesPerChunk;
+  buddy_.take(start, kPagesPerChunk);
+  counters_.in_flight_pages += kPagesPerChunk;
+  lock_.unlock();
+  os::sys::madvise(&g_window_owner.chunk(chunk), sizeof(ChunkMeta), MADV_DONTNEED);
+  lock_.lock();
+  counters_.in_flight_pages -= kPagesPerChunk;
+  buddy_.insert(start, kPagesPerChunk);
 }
 
 void PageLayer::purge_locked(size_t target, size_t quota) {

@@ -106,7 +106,10 @@ size_t purge_candidates(size_t pages, unsigned most_slabs) {
 size_t purge_all_holes() {
   size_t purged = 0;
   const ChunkIndex chunks = page::g_window_owner.opened_chunks();
-  for (UnitIndex unit = 0; unit < chunks * kUnitsPerChunk; ++unit) purged += purge_holes_of(unit);
+  for (ChunkIndex chunk = 0; chunk < chunks; ++chunk) {
+    if (page::g_pages.is_clean_chunk(chunk)) continue;
+    for (UnitIndex unit = 0; unit < kUnitsPerChunk; ++unit) purged += purge_holes_of(chunk * kUnitsPerChunk + unit);
+  }
   return purged;
 }
 

@@ -47,6 +47,10 @@ class LineReader {
   char buffer_[2048];
 };
 
+struct Range {
+  uintptr_t start, end;
+};
+
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -106,19 +110,17 @@ size_t resident_bytes(uintptr_t start, size_t size) {
   return pages_to_bytes(pages);
 }
 
-bool foreign_resident(size_t (*ours_in)(uintptr_t, uintptr_t, void*), void* context, size_t* bytes) {
+bool visit_mappings(void (*visit)(uintptr_t, uintptr_t, size_t, void*), void* context) {
   LineReader reader("/proc/self/smaps");
   if (!reader.is_open()) return false;
-  *bytes = 0;
   Range mapping{0, 0};
-  size_t rss = 0;
+  size_t resident = 0;
   while (const char* line = reader.next()) {
     Range range{0, 0};
     if (parse_range(line, &range)) {
       mapping = range;
-    } else if (parse_rss(line, &rss) && rss > 0) {
-      const size_t ours = ours_in(mapping.start, mapping.end, context);
-      if (rss > ours) *bytes += rss - ours;
+    } else if (parse_rss(line, &resident) && resident > 0) {
+      visit(mapping.start, mapping.end, resident, context);
     }
   }
   return true;

@@ -1,4 +1,5 @@
-// What the kernel says is resident: of our ranges by mincore, of everybody else's by smaps.
+// What the kernel says is resident: page by page by mincore, mapping by mapping by smaps. mincore counts
+// pages of zeroes that have only been read, smaps and RSS don't.
 #pragma once
 
 #include <cstddef>
@@ -19,14 +20,8 @@ PageBits resident_pages(uintptr_t start, unsigned pages);
 // Resident bytes of a range of whole pages.
 size_t resident_bytes(uintptr_t start, size_t size);
 
-// A range that is ours.
-struct Range {
-  uintptr_t start, end;
-};
-
-// Resident bytes of the process outside of ours, from /proc/self/smaps. `is_ours` tells, for a mapping
-// [start, end), how many bytes of it are ours and resident, and whether it is ours whole.
-// False: smaps could not be read.
-bool foreign_resident(size_t (*ours_in)(uintptr_t start, uintptr_t end, void* context), void* context, size_t* bytes);
+// Calls visit(start, end, resident bytes, context) for each mapping of the process with resident pages, by
+// /proc/self/smaps. False: that could not be read.
+bool visit_mappings(void (*visit)(uintptr_t start, uintptr_t end, size_t resident, void* context), void* context);
 
 }  // namespace ashlar::stats

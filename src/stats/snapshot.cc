@@ -83,6 +83,7 @@ void read_slab_into(UnitIndex unit, const slab::SlabReading& reading, const Page
 void walk_chunk(ChunkIndex chunk, PageIndex* large_end, Walk* walk) {
   const PageIndex start = chunk * kPagesPerChunk;
   const PageCount opened = g_window_owner.opened();
+  if (g_pages.is_clean_chunk(chunk)) return;
   const unsigned pages = opened - start < kPagesPerChunk ? opened - start : kPagesPerChunk;
   const PageBits resident = resident_pages(page::page_address(start), pages);
   for (unsigned at = 0; at < pages;) {
@@ -103,30 +104,53 @@ void walk_chunk(ChunkIndex chunk, PageIndex* large_end, Walk* walk) {
   }
 }
 
-// Resident bytes of ours in a mapping of smaps: window, metadata, direct mappings and their table.
-struct Ours {
-  uintptr_t start, end;
-  size_t bytes;
+// What smaps says of a mapping, less what mincore found in it of the window and of direct mappings: our
+// metadata if it overlaps that, else not ours.
+struct Rest {
+  uintptr_t start, end;  // of the mapping at hand
+  size_t blocks;         // resident bytes of window and direct mappings in it
+  size_t metadata, foreign;
 };
 
-void add_overlap(uintptr_t start, uintptr_t end, Ours* ours) {
-  const uintptr_t from = start > ours->start ? start : ours->start;
-  const uintptr_t to = end < ours->end ? end : ours->end;
-  if (from < to) ours->bytes += resident_bytes(from, to - from);
+size_t overlap(uintptr_t start, uintptr_t end, uintptr_t other_start, uintptr_t other_end) {
+  const uintptr_t from = start > other_start ? start : other_start;
+  const uintptr_t to = end < other_end ? end : other_end;
+  return from < to ? to - from : 0;
 }
 
-void add_direct_overlap(uintptr_t start, size_t size, void* context) {
-  add_overlap(start, start + size, static_cast<Ours*>(context));
+void add_blocks_in(uintptr_t start, size_t size, void* context) {
+  Rest& rest = *static_cast<Rest*>(context);
+  const size_t bytes = overlap(rest.start, rest.end, start, start + size);
+  if (bytes > 0) rest.blocks += resident_bytes(start > rest.start ? start : rest.start, bytes);
 }
 
-size_t ours_in(uintptr_t start, uintptr_t end, void*) {
-  Ours ours{start, end, 0};
-  const uintptr_t heap = page::g_window.base;
-  add_overlap(heap, heap + pages_to_bytes(g_window_owner.opened()), &ours);
+void add_mapping(uintptr_t start, uintptr_t end, size_t resident, void* context) {
+  Rest& rest = *static_cast<Rest*>(context);
+  rest.start = start;
+  rest.end = end;
+  rest.blocks = 0;
+  add_blocks_in(page::g_window.base, pages_to_bytes(g_window_owner.opened()), context);
+  g_direct.visit(add_blocks_in, context);
+  const size_t left = resident > rest.blocks ? resident - rest.blocks : 0;
   const uintptr_t metadata = g_window_owner.metadata_start();
-  add_overlap(metadata, metadata + g_window_owner.metadata_open_bytes(), &ours);
-  g_direct.visit(add_direct_overlap, &ours);
-  return ours.bytes;
+  const bool ours = overlap(start, end, metadata, metadata + g_window_owner.metadata_open_bytes()) > 0;
+  (ours ? rest.metadata : rest.foreign) += left;
+}
+
+// Fills the two lines of the ledger that are not blocks.
+void read_rest(struct ashlar_stats* stats) {
+  const size_t blocks = stats->resident_live + stats->resident_holes + stats->resident_bins + stats->resident_dirty;
+  stats->kernel_rss = os::resident_size();
+  Rest rest{};
+  if (visit_mappings(add_mapping, &rest)) {
+    stats->resident_metadata = rest.metadata;
+    stats->resident_foreign = rest.foreign;
+  } else {  // no /proc: by difference
+    stats->resident_metadata = resident_bytes(g_window_owner.metadata_start(), g_window_owner.metadata_open_bytes());
+    const size_t ours = blocks + stats->resident_metadata;
+    stats->resident_foreign = stats->kernel_rss > ours ? stats->kernel_rss - ours : 0;
+  }
+  stats->accounted = blocks + stats->resident_metadata + stats->resident_foreign;
 }
 
 void add_direct_resident(uintptr_t start, size_t size, void* context) {
@@ -214,15 +238,7 @@ void read_snapshot(struct ashlar_stats* stats) {
   g_direct.totals(&stats->direct_blocks, &stats->direct_bytes, &peak_direct, &table_bytes);
   g_direct.visit(add_direct_resident, &stats->resident_live);
   stats->peak_opened = stats->window_opened + peak_direct;
-  stats->resident_metadata =
-      resident_bytes(g_window_owner.metadata_start(), g_window_owner.metadata_open_bytes());
-  stats->kernel_rss = os::resident_size();
-  const size_t ours = stats->resident_live + stats->resident_holes + stats->resident_bins + stats->resident_dirty +
-                      stats->resident_metadata;
-  if (!foreign_resident(ours_in, nullptr, &stats->resident_foreign)) {
-    stats->resident_foreign = stats->kernel_rss > ours ? stats->kernel_rss - ours : 0;  // no smaps: by difference
-  }
-  stats->accounted = ours + stats->resident_foreign;
+  read_rest(stats);
   if (walk.slab_resident > 0) {
     const size_t live_slots = walk.occupied_resident - stats->resident_bins;
     stats->slab_fragmentation = 1 - static_cast<double>(live_slots) / static_cast<double>(walk.slab_resident);
@@ -241,6 +257,10 @@ Totals read_totals() {
   size_t slab_bytes = 0;
   size_t live_slots = 0;
   for (UnitIndex unit = 0; unit < chunks * kUnitsPerChunk; ++unit) {
+    if (unit % kUnitsPerChunk == 0 && g_pages.is_clean_chunk(unit / kUnitsPerChunk)) {
+      unit += kUnitsPerChunk - 1;
+      continue;
+    }
     slab::SlabReading reading{};
     if (!slab::read_slab(unit, &reading)) continue;
     const slab::ClassInfo& info = kClasses[reading.index];
