@@ -27,6 +27,11 @@ ASHLAR_NOINLINE void* malloc_slow(size_t size) {
   return ASHLAR_LIKELY(p != nullptr) ? p : exhausted();
 }
 
+ASHLAR_NOINLINE void* calloc_slow(size_t bytes) {
+  void* const p = heap::allocate_zeroed(bytes);
+  return ASHLAR_LIKELY(p != nullptr) ? p : exhausted();
+}
+
 void* aligned(size_t alignment, size_t size) {
   void* const p = heap::allocate_aligned(alignment, size);
   return p != nullptr ? p : exhausted();
@@ -44,8 +49,8 @@ ASHLAR_EXPORT void free(void* p) { heap::deallocate(p); }
 ASHLAR_EXPORT void* calloc(size_t count, size_t size) {
   size_t bytes = 0;
   if (ASHLAR_UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) return exhausted();
-  void* const p = heap::allocate_zeroed(bytes);
-  return ASHLAR_LIKELY(p != nullptr) ? p : exhausted();
+  void* const slot = heap::allocate_zeroed_fast(bytes);
+  return ASHLAR_LIKELY(slot != nullptr) ? slot : calloc_slow(bytes);
 }
 
 ASHLAR_EXPORT void* realloc(void* p, size_t size) {
@@ -125,7 +130,11 @@ ASHLAR_EXPORT int malloc_info(int options, FILE* stream) {
 ASHLAR_EXPORT void malloc_stats(void) { preload::write_malloc_stats(); }
 
 // glibc's inner names, for programs that call them.
+#if __has_attribute(copy)
 #define ASHLAR_TWIN(name) __attribute__((alias(#name), visibility("default"), copy(name)))
+#else
+#define ASHLAR_TWIN(name) __attribute__((alias(#name), visibility("default")))
+#endif
 extern "C" {
 void* __libc_malloc(size_t) ASHLAR_TWIN(malloc);
 void __libc_free(void*) ASHLAR_TWIN(free);

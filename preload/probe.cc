@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "ashlar/ashlar.h"
@@ -21,17 +22,41 @@ struct Symbol {
   const void* address;  // as the process's global scope resolves it
 };
 
-// The library that contains `address`, by name and load address.
-bool locate(const void* address, Dl_info* info) { return address != nullptr && dladdr(address, info) != 0; }
-
-// Which of the process's malloc symbols is not ours, or null. Taking a function's address goes through the
-// global offset table: it gives what interposition gives everybody else.
+// Which of the process's malloc symbols is somebody else's, or null. Taking a function's address goes
+// through the global offset table: it gives what interposition gives everybody else. In an executable at a
+// fixed address that may be a stub of the executable's own, which leads to whoever serves: is_served
+// tells about that.
 const Symbol* first_foreign(const Symbol* symbols, size_t count, Dl_info* theirs) {
   Dl_info ours{};
-  locate(reinterpret_cast<const void*>(&ashlar_version), &ours);
+  dladdr(reinterpret_cast<const void*>(&ashlar_version), &ours);
   for (size_t i = 0; i < count; ++i) {
-    if (!locate(symbols[i].address, theirs) || theirs->dli_fbase != ours.dli_fbase) return &symbols[i];
+    if (symbols[i].address == nullptr || dladdr(symbols[i].address, theirs) == 0) return &symbols[i];
+    const bool in_program = getauxval(AT_PHDR) - reinterpret_cast<uintptr_t>(theirs->dli_fbase) < 4096;
+    if (theirs->dli_fbase != ours.dli_fbase && !in_program) return &symbols[i];
   }
+  return nullptr;
+}
+
+// What malloc, calloc, realloc and libc's strdup return is ours, and free takes it back: the next malloc of
+// that size gets it. The name of the first that fails, or null.
+const char* first_unserved() {
+  using ashlar::heap::owns;
+  void* volatile block = malloc(40);
+  if (block == nullptr || !owns(block)) return "malloc";
+  if (malloc_usable_size(block) != ashlar::heap::usable_size(block)) return "malloc_usable_size";
+  block = realloc(block, 4000);
+  if (block == nullptr || !owns(block)) return "realloc";
+  void* const before = block;
+  free(block);
+  block = malloc(4000);
+  if (block != before) return "free";
+  free(block);
+  block = calloc(3, 5);
+  if (block == nullptr || !owns(block)) return "calloc";
+  free(block);
+  block = strdup("does libc allocate with us?");
+  if (block == nullptr || !owns(block)) return "strdup";
+  free(block);
   return nullptr;
 }
 
@@ -60,18 +85,17 @@ void answer_probe(int fd) {
   char line[512] = "";
   Dl_info theirs{};
   const Symbol* const foreign = first_foreign(symbols, sizeof symbols / sizeof symbols[0], &theirs);
-  char* const copy = strdup("does libc allocate with us?");
-  if (foreign != nullptr) {
-    append(line, sizeof line, "not-serving ");
-    append(line, sizeof line, foreign->name);
-    if (theirs.dli_fname != nullptr) append(line, sizeof line, " ");
-    if (theirs.dli_fname != nullptr) append(line, sizeof line, theirs.dli_fname);
-  } else if (copy == nullptr || !ashlar::heap::owns(copy)) {
-    append(line, sizeof line, "not-serving strdup");
-  } else {
+  const char* const unserved = foreign != nullptr ? foreign->name : first_unserved();
+  if (unserved == nullptr) {
     append(line, sizeof line, "serving " ASHLAR_VERSION);
+  } else {
+    append(line, sizeof line, "not-serving ");
+    append(line, sizeof line, unserved);
+    if (foreign != nullptr && theirs.dli_fname != nullptr) {
+      append(line, sizeof line, " ");
+      append(line, sizeof line, theirs.dli_fname);
+    }
   }
-  free(copy);
   append(line, sizeof line, "\n");
   ashlar::os::sys::write(fd, line, strlen(line));
   ashlar::os::sys::close(fd);

@@ -42,15 +42,21 @@ void on_thread_exit(void*) {
   t_cache.state = CacheState::kGone;
 }
 
-// True if no thread but this one is inside a slow path.
-bool others_are_out() {
-  LockGuard guard(g_registry_lock);
+bool others_are_out_locked() {
   const uint32_t mine = t_cache.state != CacheState::kListed && t_cache.slow_depth.load(std::memory_order_relaxed) > 0;
   if (g_unlisted.load() > mine) return false;
   for (const ThreadCache* cache = g_caches; cache != nullptr; cache = cache->next) {
     if (cache != &t_cache && cache->slow_depth.load(std::memory_order_acquire) > 0) return false;
   }
   return true;
+}
+
+// True if no thread but this one is inside a slow path.
+bool others_are_out() {
+  if (!g_registry_lock.try_lock()) return false;  // its holder is inside
+  const bool out = others_are_out_locked();
+  g_registry_lock.unlock();
+  return out;
 }
 
 size_t slots_in(const ThreadCache& cache) {
@@ -102,6 +108,9 @@ bool list_this_thread() {
     return false;
   }
   LockGuard guard(g_registry_lock);
+  // The loader zeroes the main thread's storage after the first ifunc resolvers have run: a cache that one
+  // of them listed is new again, but still the only one in the list.
+  if (g_caches == &t_cache) g_caches = nullptr;
   t_cache.previous = nullptr;
   t_cache.next = g_caches;
   if (g_caches != nullptr) g_caches->previous = &t_cache;

@@ -135,11 +135,7 @@ void* allocate_zeroed(size_t size) {
     void* const p = allocate(size);
     if (ASHLAR_UNLIKELY(p == nullptr)) return nullptr;
     const size_t bytes = size <= slab::kLinearLimit ? align_up(size == 0 ? 1 : size, 16) : usable_size(p);
-    if (bytes > 256) return memset(p, 0, bytes);
-    // PERF: a call of memset costs a small block more than its clearing.
-    typedef long long Vector __attribute__((vector_size(16), may_alias));
-    for (size_t i = 0; i < bytes / 16; ++i) static_cast<Vector*>(p)[i] = Vector{};
-    return p;
+    return memset(p, 0, bytes);
   }
   if (size > kMaxSize) return nullptr;
   initialise();

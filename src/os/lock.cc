@@ -46,6 +46,18 @@ void Lock::lock() {
   note_taken(rank_);
 }
 
+bool Lock::try_lock() {
+  const uintptr_t me = thread_token();
+  if (owner_.load(std::memory_order_relaxed) == me) {
+    ++depth_;
+    return true;
+  }
+  uint32_t expected = 0;
+  if (!state_.compare_exchange_strong(expected, 1, std::memory_order_acquire, std::memory_order_relaxed)) return false;
+  owner_.store(me, std::memory_order_relaxed);
+  return true;
+}
+
 void Lock::lock_slow() {
   for (int spin = 0; spin < 100; ++spin) {
     uint32_t expected = 0;

@@ -24,6 +24,9 @@ class Lock {
   constexpr explicit Lock(LockRank rank) : rank_(rank) {}
 
   void lock();
+  // Without waiting, and without regard to rank: for the fork handler, which may have interrupted a holder
+  // of anything. True: the caller holds it now, once more if it did before.
+  bool try_lock();
   void unlock();
   bool held_by_me() const;
 

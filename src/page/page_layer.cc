@@ -165,6 +165,7 @@ bool PageLayer::grow_locked(PageIndex start, PageCount old_count, PageCount coun
     if (opened_at != tail + free) return false;
   }
   buddy_.take(tail, more);
+  if (may_regret()) regret_locked(more - count_dirty(tail, more));
   return true;
 }
 

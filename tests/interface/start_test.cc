@@ -13,6 +13,8 @@
 namespace interface_test {
 namespace {
 
+constexpr int kSeconds = 15;  // far more than any of these programs takes
+
 class FirstCall : public testing::TestWithParam<const char*> {};
 
 TEST_P(FirstCall, Works) {
@@ -39,7 +41,7 @@ TEST(Start, AllocationBeforeMainIsThereInMain) {
 }
 
 TEST(Start, AResolverMayAllocateBeforeLibcHasStarted) {
-  const ChildResult result = run_child({ASHLAR_EARLY_RESOLVER});
+  const ChildResult result = run_child({ASHLAR_EARLY_RESOLVER}, {}, kSeconds);
   EXPECT_EQ(result.status, 0) << result.out << result.err << " signal " << result.signal;
 }
 
@@ -49,7 +51,8 @@ TEST(Start, OptionsCountAfterAnEarlyFirstCall) {
   for (const std::vector<std::string>& program : {std::vector<std::string>{ASHLAR_FIRST_CALL, "malloc"},
                                                   {ASHLAR_EARLY_RESOLVER},
                                                   {ASHLAR_EARLY_CONSTRUCTORS}}) {
-    const ChildResult result = run_child(program, {conf});
+    const ChildResult result = run_child(program, {conf}, kSeconds);
+    EXPECT_FALSE(result.hung) << program[0] << " hangs";
     EXPECT_EQ(result.status, 0) << program[0] << result.err;
     EXPECT_GT(result.err.size(), 200U) << program[0] << ": no statistics at exit: " << result.err;
   }

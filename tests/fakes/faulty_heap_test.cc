@@ -1,0 +1,282 @@
+// The whole heap on a system that refuses: the Nth call for every N, advice, room, membarrier. Each run in a
+// child, since a process has one heap. Whatever fails: no crash, live data stays, the books balance.
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/options.h"
+#include "debug/verify.h"
+#include "fakes/faulty_sys.h"
+#include "heap/heap.h"
+#include "page/direct.h"
+#include "support/support.h"
+
+namespace ashlar::heap {
+namespace {
+
+using fakes::Call;
+
+struct Block {
+  unsigned char* start;
+  size_t size;
+  unsigned char value;
+};
+
+bool intact(const Block& block) {
+  return block.start[0] == block.value && memcmp(block.start, block.start + 1, block.size - 1) == 0;
+}
+
+class Workload {
+ public:
+  // A little of everything, always the same. An allocation may fail, if a call has failed.
+  void run() {
+    test::Random random(401);
+    for (int step = 0; step < 500; ++step) {
+      const size_t choice = random.below(10);
+      const size_t size = random.one_in(8) ? random.between(1, 600'000) : random.between(1, 3000);
+      if (choice < 6 || blocks_.empty()) {
+        add(choice == 0 ? allocate_zeroed(size) : choice == 1 ? allocate_aligned(4096, size) : allocate(size), size,
+            choice == 0);
+      } else if (choice < 8) {
+        resize(random.below(blocks_.size()), size);
+      } else {
+        drop(random.below(blocks_.size()));
+      }
+      if (step % 100 == 99) purge();
+    }
+    const size_t before = blocks_.size();
+    add(allocate(2 * kMiB), 2 * kMiB, false);  // a direct mapping here
+    if (blocks_.size() > before) {
+      resize(before, 3 * kMiB);
+      resize(before, 1500 * kKiB);
+      drop(before);
+    }
+  }
+
+  void finish() {
+    for (const Block& block : blocks_) EXPECT_TRUE(intact(block)) << block.size;
+    EXPECT_EQ(debug::verify_heap(2), 0);
+    for (const Block& block : blocks_) deallocate(block.start);
+    blocks_.clear();
+    purge();
+    EXPECT_EQ(debug::verify_heap(2), 0);
+    EXPECT_EQ(page::g_pages.counters().live_pages, 0u);
+  }
+
+  size_t refused() const { return refused_; }
+
+ private:
+  void add(void* p, size_t size, bool zeroed) {
+    if (p == nullptr) {
+      ++refused_;
+      return;
+    }
+    const Block block{static_cast<unsigned char*>(p), size, static_cast<unsigned char>(blocks_.size() % 251 + 1)};
+    if (zeroed) {
+      EXPECT_TRUE(block.start[0] == 0 && memcmp(p, block.start + 1, size - 1) == 0) << "calloc of " << size;
+    }
+    memset(p, block.value, size);
+    blocks_.push_back(block);
+  }
+
+  void resize(size_t place, size_t size) {
+    Block& block = blocks_[place];
+    EXPECT_TRUE(intact(block));
+    void* const p = reallocate(block.start, size);
+    if (p == nullptr) {
+      ++refused_;
+      EXPECT_TRUE(intact(block)) << "a failed realloc changed it";
+      return;
+    }
+    block.start = static_cast<unsigned char*>(p);
+    block.size = std::min(block.size, size);
+    EXPECT_TRUE(intact(block)) << "moved";
+    block.size = size;
+    memset(p, block.value, size);
+  }
+
+  void drop(size_t place) {
+    EXPECT_TRUE(intact(blocks_[place]));
+    deallocate(blocks_[place].start);
+    blocks_[place] = blocks_.back();
+    blocks_.pop_back();
+  }
+
+  std::vector<Block> blocks_;
+  size_t refused_ = 0;
+};
+
+void configure() {
+  g_options.window = 64 * kMiB;
+  g_options.direct_threshold = 1 * kMiB;
+  g_options.purge_floor = 64 * kKiB;
+  g_options.regret_limit = 0;
+}
+
+constexpr int kNotReached = 42;
+
+// 0: the fault was met and survived; kNotReached: the run ended before it.
+int run_with_fault(uint64_t nth) {
+  return test::run_in_child([nth] {
+    configure();
+    fakes::reset();
+    fakes::fail_nth(nth);
+    Workload workload;
+    workload.run();
+    const bool reached = fakes::nth_was_reached();
+    fakes::fail_nth(0);
+    workload.finish();
+    if (!reached && !::testing::Test::HasFailure()) _exit(kNotReached);
+  });
+}
+
+TEST(FaultyHeap, TheNthCallFailsForEveryN) {
+  uint64_t nth = 1;
+  for (;; ++nth) {
+    const int result = run_with_fault(nth);
+    if (result == kNotReached) break;
+    ASSERT_EQ(result, 0) << "call " << nth;
+    ASSERT_LT(nth, 20'000u) << "it never ends";
+  }
+  EXPECT_GT(nth, 50u);
+}
+
+TEST(FaultyHeap, TheNthCallFailsOnTheBreak) {
+  for (uint64_t nth = 1;; nth += nth < 60 ? 1 : 7) {
+    const int result = test::run_in_child([nth] {
+      configure();
+      g_options.source = 1;
+      fakes::reset();
+      fakes::fail_nth(nth);
+      Workload workload;
+      workload.run();
+      const bool reached = fakes::nth_was_reached();
+      fakes::fail_nth(0);
+      workload.finish();
+      if (!reached && !::testing::Test::HasFailure()) _exit(kNotReached);
+    });
+    if (result == kNotReached) break;
+    ASSERT_EQ(result, 0) << "call " << nth;
+  }
+}
+
+void run_without(Call call) {
+  configure();
+  fakes::reset();
+  fakes::fail_always(call, true);
+  Workload workload;
+  workload.run();
+  workload.finish();
+}
+
+// Pages that stay dirty are not zero: calloc in the workload finds out who trusts them.
+TEST(FaultyHeap, AdviceThatAlwaysFails) {
+  EXPECT_EQ(test::run_in_child([] {
+              run_without(Call::kMadvise);
+              EXPECT_GT(fakes::failures(Call::kMadvise), 0u);
+              EXPECT_EQ(page::g_pages.counters().purged_pages, 0u);
+            }),
+            0);
+}
+
+TEST(FaultyHeap, EveryKindThatAlwaysFails) {
+  for (unsigned kind = 0; kind < static_cast<unsigned>(Call::kCount); ++kind) {
+    EXPECT_EQ(test::run_in_child([kind] { run_without(static_cast<Call>(kind)); }), 0) << "kind " << kind;
+  }
+}
+
+// Neither window nor mappings: every request is null, nothing crashes, and it works once there is room.
+TEST(FaultyHeap, NothingAtAll) {
+  EXPECT_EQ(test::run_in_child([] {
+              configure();
+              fakes::reset();
+              fakes::fail_always(Call::kMmap, true);
+              for (const size_t size : {0u, 1u, 1000u, 100'000u, 5'000'000u}) {
+                EXPECT_EQ(allocate(size), nullptr);
+                EXPECT_EQ(allocate_zeroed(size), nullptr);
+                EXPECT_EQ(allocate_aligned(64, size), nullptr);
+                EXPECT_EQ(reallocate(nullptr, size), nullptr);
+              }
+              deallocate(nullptr);
+              purge();
+              fakes::reset();
+              Workload workload;
+              workload.run();
+              EXPECT_EQ(workload.refused(), 0u);
+              workload.finish();
+            }),
+            0);
+}
+
+TEST(FaultyHeap, ExhaustionIsNullAndRecovers) {
+  EXPECT_EQ(test::run_in_child([] {
+              configure();
+              fakes::reset();
+              fakes::limit_opened(12 * kMiB);
+              fakes::fail_mmap_from(4 * kKiB);  // no mappings besides: not even the window, were it not there
+              fakes::fail_mmap_from(0);
+              deallocate(allocate(1));
+              fakes::fail_always(Call::kMmap, true);
+              for (int round = 0; round < 3; ++round) {
+                for (const size_t size : {40u, 1000u, 20'000u, 200'000u}) {
+                  std::vector<Block> blocks;
+                  while (void* const p = allocate(size)) {
+                    const unsigned char value = static_cast<unsigned char>(blocks.size() % 250 + 1);
+                    memset(p, value, size);
+                    blocks.push_back({static_cast<unsigned char*>(p), size, value});
+                  }
+                  EXPECT_GT(blocks.size() * size, 3 * kMiB) << size;
+                  EXPECT_EQ(allocate_zeroed(size), nullptr);
+                  EXPECT_EQ(reallocate(blocks[0].start, 2 * kMiB), nullptr);
+                  for (const Block& block : blocks) ASSERT_TRUE(intact(block));
+                  ASSERT_EQ(debug::verify_heap(2), 0);
+                  for (const Block& block : blocks) deallocate(block.start);
+                }
+              }
+              void* const p = allocate(2 * kMiB / 3);
+              EXPECT_NE(p, nullptr);
+              deallocate(p);
+            }),
+            0);
+}
+
+// Without membarrier every entry of the slow path pays a fence; the gate of a fork works all the same.
+TEST(FaultyHeap, ForkWithoutMembarrier) {
+#ifdef ASHLAR_TEST_TSAN
+  GTEST_SKIP() << "ThreadSanitizer does not follow a fork of a threaded process";
+#endif
+  EXPECT_EQ(test::run_in_child([] {
+              fakes::reset();
+              fakes::fail_always(Call::kMembarrier, true);
+              std::atomic<bool> stop{false};
+              std::vector<std::thread> threads;
+              for (int t = 0; t < 2; ++t) {
+                threads.emplace_back([&stop, t] {
+                  test::Random random(410 + static_cast<uint64_t>(t));
+                  std::vector<void*> held(300);
+                  while (!stop) {
+                    void*& p = held[random.below(held.size())];
+                    deallocate(p);
+                    p = allocate(random.below(random.one_in(20) ? 100'000 : 3000));
+                  }
+                  for (void* const p : held) deallocate(p);
+                });
+              }
+              for (size_t round = 0; round < test::scaled(80); ++round) {
+                EXPECT_EQ(test::run_in_child([] {
+                            std::vector<void*> blocks(2000);
+                            for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = allocate(i * 7 % 5000);
+                            for (void* const p : blocks) deallocate(p);
+                            EXPECT_EQ(debug::verify_heap(2), 0);
+                          }),
+                          0);
+              }
+              stop = true;
+              for (std::thread& thread : threads) thread.join();
+            }),
+            0);
+}
+
+}  // namespace
+}  // namespace ashlar::heap

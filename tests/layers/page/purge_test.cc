@@ -1,0 +1,175 @@
+// Returning memory: the budget, the guard against thrashing, and that pages really leave.
+#include <algorithm>
+
+#include "layer_support.h"
+
+namespace ashlar::page {
+namespace {
+
+class PurgeTest : public PageLayerTest {
+ protected:
+  // After a call that gave `freed` pages back: within the budget, or as much purged as one call may.
+  static void expect_within_budget(size_t purged_before, size_t freed) {
+    const size_t purged = g_pages.counters().purged_pages - purged_before;
+    const size_t quota = std::max<size_t>(2 * freed, kPagesPerChunk);
+    ASSERT_TRUE(dirty_pages() <= g_pages.budget_pages() || purged >= quota)
+        << dirty_pages() << " dirty pages, budget " << g_pages.budget_pages() << ", purged " << purged;
+  }
+};
+
+TEST_F(PurgeTest, FreeDirtyMemoryStaysWithinTheBudget) {
+  const uint64_t seed = test::seed_or(31);
+  SCOPED_TRACE(test::name_seed(seed));
+  test::Random random(seed);
+  start({.purge_floor = 256 * kKiB, .purge_share = 8, .regret_limit = 0});
+  std::vector<PageIndex> live;
+  for (size_t step = 0; step < test::scaled(20'000); ++step) {
+    if (live.size() < 10 || (live.size() < 300 && random.one_in(2))) {
+      const PageCount count = static_cast<PageCount>(random.between(1, size_t{1} << random.below(10)));
+      live.push_back(g_pages.allocate_large(count, 0));
+      ASSERT_NE(live.back(), kNoPage);
+      touch(live.back(), count);
+    } else {
+      std::swap(live[random.below(live.size())], live.back());
+      const PageCount count = PageLayer::large_length(live.back());
+      const size_t purged = g_pages.counters().purged_pages;
+      ASSERT_TRUE(g_pages.release_large(live.back()));
+      live.pop_back();
+      expect_within_budget(purged, count);
+    }
+    if (HasFatalFailure()) FAIL() << "at step " << step;
+  }
+  EXPECT_GT(g_pages.counters().purge_calls, 0u);
+  for (const PageIndex page : live) g_pages.release_large(page);
+}
+
+// No two free pages adjoin: nothing of 64 KiB is there to purge, single pages must go.
+TEST_F(PurgeTest, FragmentsAreNoExcuse) {
+  start({.purge_floor = 256 * kKiB, .purge_share = 1024, .regret_limit = 0});
+  constexpr PageCount kPages = 8000;
+  std::vector<PageIndex> pages;
+  for (PageCount i = 0; i < kPages; ++i) {
+    uint64_t dirty = 0;
+    pages.push_back(g_pages.allocate(1, 0, &dirty));
+    touch(pages.back(), 1);
+  }
+  std::sort(pages.begin(), pages.end());
+  for (PageCount i = 0; i < kPages; i += 2) {
+    const size_t purged = g_pages.counters().purged_pages;
+    g_pages.release(pages[i], 1, 1);
+    ASSERT_NO_FATAL_FAILURE(expect_within_budget(purged, 1));
+  }
+  EXPECT_LE(dirty_pages(), g_pages.budget_pages());
+  EXPECT_LE(test::count_resident(address(pages[0]), kPages), kPages / 2 + g_pages.budget_pages() + 16);
+}
+
+TEST_F(PurgeTest, TheHighestAddressGoesFirst) {
+  start({.purge_floor = 256 * kPageSize, .regret_limit = 0});
+  const PageIndex low = g_pages.allocate_large(256, 8);
+  const PageIndex wall = g_pages.allocate_large(256, 8);
+  const PageIndex high = g_pages.allocate_large(256, 8);
+  touch(low, 256);
+  touch(high, 256);
+  ASSERT_LT(low, high);
+  g_pages.release_large(high);
+  g_pages.release_large(low);
+  EXPECT_EQ(test::count_resident(address(low), 256), 256u);
+  EXPECT_LE(test::count_resident(address(high), 256), 16u);
+  g_pages.release_large(wall);
+}
+
+TEST_F(PurgeTest, OneCallPurgesAtMostTwiceWhatItFreed) {
+  start({.purge_floor = 1024 * kMiB, .regret_limit = 0});
+  const PageIndex big = g_pages.allocate_large(20000, 0);
+  const PageIndex small = g_pages.allocate_large(10, 0);
+  touch(big, 20000);
+  g_pages.release_large(big);
+  start({.purge_floor = 0, .purge_share = 1024, .regret_limit = 0});
+  const size_t before = g_pages.counters().purged_pages;
+  g_pages.release_large(small);
+  const size_t purged = g_pages.counters().purged_pages - before;
+  EXPECT_GE(purged, 256u);
+  EXPECT_LE(purged, 256 + 256u);  // the quota, and the rest of the last piece
+}
+
+TEST_F(PurgeTest, PurgeAllLeavesNothingResidentAndZeroes) {
+  start({.purge_floor = 1024 * kMiB});
+  const PageIndex a = g_pages.allocate_large(3000, 0);
+  const PageIndex wall = g_pages.allocate_large(1, 0);
+  const PageIndex b = g_pages.allocate_large(77, 0);
+  touch(a, 3000, 5);
+  touch(wall, 1, 6);
+  touch(b, 77, 5);
+  g_pages.release_large(a);
+  g_pages.release_large(b);
+  EXPECT_EQ(test::count_resident(address(a), 3000), 3000u);
+  EXPECT_GE(g_pages.purge_all(), 3077u);
+  EXPECT_EQ(dirty_pages(), 0u);
+  EXPECT_EQ(test::count_resident(address(a), 3000), 0u);
+  EXPECT_EQ(test::count_resident(address(b), 77), 0u);
+  EXPECT_EQ(address(wall)[0], 6);
+  for (PageCount i = 0; i < 3000; ++i) ASSERT_EQ(address(a + i)[0], 0);
+  uint64_t dirty = 0;
+  g_pages.allocate(64, 0, &dirty);
+  EXPECT_EQ(dirty, 0u);
+  EXPECT_EQ(g_pages.purge_all(), 0u);
+}
+
+// Purged and taken again at once: counted, and the budget rises. A slow machine gets several tries, since
+// "at once" is 100 ms.
+TEST_F(PurgeTest, RegretRaisesTheBudget) {
+  start({.purge_floor = 0, .purge_share = 1024, .regret_limit = 8 * kMiB});
+  for (int round = 0; round < 50 && g_pages.counters().purged_again == 0; ++round) {
+    const PageIndex page = g_pages.allocate_large(1024, 0);
+    touch(page, 1024);
+    g_pages.release_large(page);
+    EXPECT_GT(g_pages.counters().purged_pages, 0u);
+    g_pages.release_large(g_pages.allocate_large(1024, 0));
+  }
+  const size_t regretted = g_pages.counters().purged_again;
+  EXPECT_GT(regretted, 0u);
+  EXPECT_LE(regretted, g_pages.counters().purged_pages);
+  EXPECT_GT(g_pages.budget_pages(), 0u);
+  EXPECT_LE(g_pages.budget_pages(), (8 * kMiB) >> kPageShift);
+  // So an oscillating load stops paying: what is kept is not purged again.
+  size_t purged = 0;
+  for (int round = 0; round < 200; ++round) {
+    const size_t before = g_pages.counters().purged_pages;
+    const PageIndex page = g_pages.allocate_large(1024, 0);
+    touch(page, 1024);
+    g_pages.release_large(page);
+    purged += g_pages.counters().purged_pages > before ? 1 : 0;
+  }
+  EXPECT_LT(purged, 150u);
+  g_pages.purge_all();
+  EXPECT_EQ(g_pages.budget_pages(), 0u);  // asked for in so many words: no guard
+}
+
+TEST_F(PurgeTest, TheRegretLimitHolds) {
+  start({.purge_floor = 0, .purge_share = 1024, .regret_limit = 64 * kPageSize});
+  for (int round = 0; round < 20; ++round) {
+    const PageIndex page = g_pages.allocate_large(1024, 0);
+    touch(page, 1024);
+    g_pages.release_large(page);
+    EXPECT_LE(g_pages.budget_pages(), 64u);
+  }
+}
+
+TEST_F(PurgeTest, CountersAddUp) {
+  start({.purge_floor = 0, .purge_share = 1024, .regret_limit = 0});
+  const PageIndex page = g_pages.allocate_large(500, 0);
+  touch(page, 500);
+  const PageCounters before = g_pages.counters();
+  EXPECT_TRUE(g_pages.discard(page + 10, 20, true));
+  const PageCounters after = g_pages.counters();
+  EXPECT_EQ(after.purged_pages, before.purged_pages + 20);
+  EXPECT_EQ(after.hole_pages, before.hole_pages + 20);
+  EXPECT_EQ(after.purge_calls, before.purge_calls + 1);
+  EXPECT_EQ(after.purge_failures, before.purge_failures);
+  EXPECT_EQ(test::count_resident(address(page), 500), 480u);
+  g_pages.release_large(page);
+  EXPECT_EQ(g_pages.counters().in_flight_pages, 0u);
+}
+
+}  // namespace
+}  // namespace ashlar::page

@@ -1,0 +1,130 @@
+// Hole purging: pages of live slabs leave, live content stays, and the slots can be used again.
+#include <algorithm>
+#include <map>
+
+#include "slab_support.h"
+
+namespace ashlar::slab {
+namespace {
+
+void fill(char* slot, unsigned index) {
+  memset(slot, static_cast<int>(reinterpret_cast<uintptr_t>(slot) >> 5 | 1), kClasses[index].size);
+}
+bool is_filled(const char* slot, unsigned index) {
+  const char expected = static_cast<char>(reinterpret_cast<uintptr_t>(slot) >> 5 | 1);
+  return std::all_of(slot, slot + kClasses[index].size, [expected](char c) { return c == expected; });
+}
+
+class HoleTest : public SlabTest {
+ protected:
+  // Fills slabs of this class and frees all but one slot in `one_in`; the survivors.
+  static std::vector<char*> survivors(unsigned index, size_t slabs, size_t one_in) {
+    test::Random random(100 + index);
+    std::vector<char*> live;
+    for (char* const slot : take_all(index, slabs * kClasses[index].slots)) {
+      fill(slot, index);
+      live.push_back(slot);
+    }
+    const auto end = std::partition(live.begin(), live.end(), [&](char*) { return random.one_in(one_in); });
+    for (auto slot = end; slot != live.end(); ++slot) put(*slot, index);
+    live.erase(end, live.end());
+    return live;
+  }
+
+  static size_t resident_slab_pages() {
+    size_t pages = 0;
+    for (UnitIndex unit = 0; unit < page::g_window_owner.opened_chunks() * kUnitsPerChunk; ++unit) {
+      SlabReading reading{};
+      if (!read_slab(unit, &reading)) continue;
+      const size_t count = size_t{1} << kClasses[reading.index].order;
+      const char* const slab = reinterpret_cast<char*>(page::page_address(first_page_of_unit(unit)));
+      const std::vector<bool> resident = test::resident(slab, count);
+      for (size_t page = 0; page < count; ++page) {
+        pages += resident[page] ? 1 : 0;
+        EXPECT_TRUE(!resident[page] || (reading.touched >> page & 1) != 0) << "resident, but not noted as touched";
+      }
+    }
+    return pages;
+  }
+};
+
+TEST_F(HoleTest, PagesLeaveAndContentStays) {
+  for (const unsigned index : {8u, 16u, 24u, 32u, 36u, 40u, 48u, 60u, 72u}) {
+    SCOPED_TRACE(kClasses[index].size);
+    const std::vector<char*> live = survivors(index, 40, 20);
+    const size_t before = resident_slab_pages();
+    const size_t holes = page::g_pages.counters().hole_pages;
+    const size_t purged = purge_all_holes();
+    EXPECT_EQ(page::g_pages.counters().hole_pages, holes + purged);
+    EXPECT_EQ(resident_slab_pages(), before - purged);
+    if (kClasses[index].size >= 512) {
+      EXPECT_GT(purged * 100, before * 40);  // design.md: 66 % of the pages of 512 B slots
+    }
+    for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, index));
+    EXPECT_EQ(purge_all_holes(), 0u);  // nothing is left to give
+    for (char* const slot : live) put(slot, index);
+  }
+}
+
+TEST_F(HoleTest, SlotsOnPurgedPagesAreUsable) {
+  constexpr unsigned kIndex = 40;  // 1 KiB
+  const std::vector<char*> live = survivors(kIndex, 30, 20);
+  ASSERT_GT(purge_all_holes(), 0u);
+  const std::vector<char*> again = take_all(kIndex, 30 * kClasses[kIndex].slots - live.size());
+  for (char* const slot : again) fill(slot, kIndex);
+  for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, kIndex));
+  for (const char* const slot : again) ASSERT_TRUE(is_filled(slot, kIndex));
+  EXPECT_TRUE(check_invariants());
+}
+
+// Slots that lie on a page that goes and on one that stays.
+TEST_F(HoleTest, StraddlingSlotsAreHeldWhole) {
+  constexpr unsigned kIndex = 44;  // 1536 B
+  for (size_t one_in = 2; one_in < 12; ++one_in) {
+    const std::vector<char*> live = survivors(kIndex, 10, one_in);
+    purge_all_holes();
+    for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, kIndex));
+    const std::vector<char*> more = take_all(kIndex, 100);
+    for (char* const slot : more) fill(slot, kIndex);
+    purge_all_holes();
+    for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, kIndex));
+    for (const char* const slot : more) ASSERT_TRUE(is_filled(slot, kIndex));
+    for (char* const slot : live) put(slot, kIndex);
+    for (char* const slot : more) put(slot, kIndex);
+  }
+}
+
+TEST_F(HoleTest, FreesMakeCandidates) {
+  constexpr unsigned kIndex = 40;
+  const std::vector<char*> live = survivors(kIndex, 50, 20);
+  EXPECT_NE(find_available(kHoleIndex, 0), kNoUnit);
+  const size_t purged = purge_candidates(SIZE_MAX, 1000);
+  EXPECT_GT(purged, 50u);
+  EXPECT_EQ(find_available(kHoleIndex, 0), kNoUnit);
+  for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, kIndex));
+}
+
+TEST_F(HoleTest, ASlabBornUnderPressurePurgesOthers) {
+  const std::vector<char*> live = survivors(40, 200, 20);
+  const size_t holes = page::g_pages.counters().hole_pages;
+  page::g_pages.purge_all();  // no dirty page is left for the new slabs
+  while (page::g_pages.buddy().free_pages() > 0) {
+    uint64_t dirty = 0;
+    page::g_pages.allocate(1, 0, &dirty);
+  }
+  static_cast<void>(take_all(60, 200));
+  EXPECT_GT(page::g_pages.counters().hole_pages, holes);
+  for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, 40));
+}
+
+TEST_F(HoleTest, TheOptionSwitchesItOff) {
+  g_options.hole_purge = 0;
+  const std::vector<char*> live = survivors(40, 200, 20);
+  const size_t holes = page::g_pages.counters().hole_pages;
+  static_cast<void>(take_all(60, 200));
+  EXPECT_EQ(page::g_pages.counters().hole_pages, holes);
+  EXPECT_FALSE(live.empty());
+}
+
+}  // namespace
+}  // namespace ashlar::slab
