@@ -2,6 +2,7 @@
 
 #include "base/options.h"
 #include "cache/registry.h"
+#include "cache/run_cache.h"
 #include "os/fatal.h"
 
 namespace ashlar::cache {
@@ -171,6 +172,7 @@ void flush_all() {
     t_cache.used[half] = 0;
   }
   t_cache.capacity_bytes = 0;
+  flush_runs();
 }
 
 unsigned bin_length(const Bin& bin) {

@@ -47,6 +47,18 @@ enum class CacheState : uint8_t {
   kGone,         // the exit hook has run: nothing is cached any more
 };
 
+// Large blocks kept for reuse, oldest first (run_cache.h).
+inline constexpr unsigned kCachedRuns = 4;
+struct CachedRun {
+  PageIndex page;
+  PageCount count;
+};
+struct RunCache {
+  CachedRun run[kCachedRuns];
+  uint32_t length;
+  PageCount pages;  // sum of the counts
+};
+
 struct ThreadCache {
   Bin bins[slab::kClassCount];
   Pending pending[slab::kClassCount];
@@ -55,6 +67,7 @@ struct ThreadCache {
   ThreadCache* next;         // the registry's list
   ThreadCache* previous;
   std::atomic<uint32_t> slow_depth;  // > 0: inside a slow path (registry.h)
+  RunCache runs;
   CacheState state;
 };
 
@@ -103,7 +116,7 @@ ASHLAR_ALWAYS_INLINE void overflow(void* p, unsigned index) {
 // Puts a slot back without any cache.
 void put_directly(void* p, unsigned index);
 
-// Empties every bin of this thread into the slabs.
+// Empties every bin of this thread into the slabs, and its run cache.
 void flush_all();
 
 // What the bins hold, for the statistics: of one cache, per class.

@@ -58,7 +58,8 @@ PageIndex account(PageIndex page, Faults* faults, Sums* sums) {
     sums->slab_pages += pages;
     return page + pages;
   }
-  const PageCount length = page::PageLayer::large_length(page);
+  const PageCount live = page::PageLayer::large_length(page);
+  const PageCount length = live != 0 ? live : page::PageLayer::cached_length(page);
   if (length == 0) {
     ++sums->unowned_pages;  // a gap in the break, or being purged
     return page + 1;

@@ -67,7 +67,6 @@ void* take_slot_slow(unsigned index, size_t requested) {
 
 void* try_allocate(size_t size) {
   if (size <= slab::kMaxSlotSize) return take_slot_slow(slab::class_of_size(size), size);
-  SlowPath section;
   return allocate_large(size, 1);
 }
 
@@ -96,11 +95,7 @@ void* reallocate_slot(void* p, const Block& block, size_t size) {
   if (size <= block.size && slab::class_of_size(size) == block.index) return p;
   const bool grows_far = size > block.size && size > kGrowByPages && size <= slab::kMaxSlotSize;
   if (!grows_far) return move_block(p, block.size, allocate(size), size);
-  void* target;
-  {
-    SlowPath section;
-    target = allocate_large(size, 1);
-  }
+  void* const target = allocate_large(size, 1);
   return move_block(p, block.size, target != nullptr ? target : allocate(size), size);
 }
 
@@ -139,10 +134,7 @@ void* allocate_zeroed(size_t size) {
   }
   if (size > kMaxSize) return nullptr;
   initialise();
-  const auto attempt = [size] {
-    SlowPath section;
-    return allocate_large_zeroed(size);
-  };
+  const auto attempt = [size] { return allocate_large_zeroed(size); };
   void* const p = attempt();
   return p != nullptr ? p : retry_exhausted(size, 1, attempt);
 }
@@ -158,10 +150,7 @@ void* allocate_aligned(size_t alignment, size_t size) {
     while (kClasses[index].size % alignment != 0) ++index;  // ends: 32 KiB is a multiple of them all
     return allocate(kClasses[index].size);
   }
-  const auto attempt = [=] {
-    SlowPath section;
-    return allocate_large(size, alignment);
-  };
+  const auto attempt = [=] { return allocate_large(size, alignment); };
   void* const p = attempt();
   return p != nullptr ? p : retry_exhausted(size, alignment, attempt);
 }
@@ -224,7 +213,6 @@ void free_foreign_slow(void* p) {
 }
 
 static ASHLAR_NOINLINE void free_pages_slow(void* p) {
-  SlowPath section;
   if (!free_large(p)) stop_no_block("free", p);
 }
 

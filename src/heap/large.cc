@@ -2,11 +2,14 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "cache/registry.h"
+#include "cache/run_cache.h"
 #include "heap/heap.h"
 #include "page/direct.h"
 
 namespace ashlar::heap {
 
+using cache::SlowPath;
 using page::g_direct;
 using page::g_pages;
 
@@ -18,6 +21,7 @@ bool goes_direct(size_t size, size_t alignment) {
 
 // PRECONDITION: size > 0, size + alignment does not overflow.
 PageIndex allocate_pages(size_t size, size_t alignment) {
+  SlowPath section;
   const unsigned align_order = alignment <= kPageSize ? 0 : log2_up(alignment) - kPageShift;
   return g_pages.allocate_large(static_cast<PageCount>(bytes_to_pages_up(size)), align_order);
 }
@@ -26,16 +30,25 @@ PageIndex allocate_pages(size_t size, size_t alignment) {
 
 void* allocate_large(size_t size, size_t alignment) {
   if (!goes_direct(size, alignment)) {
-    const PageIndex page = allocate_pages(size, alignment);
+    PageIndex page = alignment <= kPageSize ? cache::take_run(static_cast<PageCount>(bytes_to_pages_up(size))) : kNoPage;
+    if (page == kNoPage) page = allocate_pages(size, alignment);
     if (page != kNoPage) return reinterpret_cast<void*>(page::page_address(page));
   }
+  SlowPath section;
   return g_direct.allocate(size, alignment);
 }
 
 void* allocate_large_zeroed(size_t size) {
-  if (goes_direct(size, 1)) return g_direct.allocate(size, 1);
-  const PageIndex start = allocate_pages(size, 1);
-  if (start == kNoPage) return g_direct.allocate(size, 1);
+  PageIndex start = kNoPage;
+  if (!goes_direct(size, 1)) {
+    start = cache::take_run(static_cast<PageCount>(bytes_to_pages_up(size)));
+    if (start != kNoPage) return memset(reinterpret_cast<void*>(page::page_address(start)), 0, align_up(size, kPageSize));
+    start = allocate_pages(size, 1);
+  }
+  if (start == kNoPage) {
+    SlowPath section;
+    return g_direct.allocate(size, 1);
+  }
   const PageIndex end = start + static_cast<PageCount>(bytes_to_pages_up(size));
   for (PageIndex at = start; at < end;) {  // clean pages are zero already
     const PageCount count = end - at < 64 ? end - at : 64;
@@ -54,6 +67,11 @@ void* allocate_large_zeroed(size_t size) {
 bool free_large(void* p) {
   PageIndex page = 0;
   if (!page::find_page(p, &page) || reinterpret_cast<uintptr_t>(p) % kPageSize != 0) return false;
+  const PageCount count = page::PageLayer::large_length(page);
+  if (count == 0) return false;
+  if (cache::keep_run(page, count)) return true;
+  SlowPath section;
+  if (cache::list_this_thread() && cache::keep_run(page, count)) return true;
   return g_pages.release_large(page);
 }
 

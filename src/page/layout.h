@@ -5,7 +5,8 @@
 //   one mapping:  | supers and groups | page map: 1 byte a page | chunk records: 12 KiB each | heap ... |
 //
 //   ChunkMeta, 12 KiB = 3 pages for 1 MiB of heap:
-//     0     run_pages[256]    length of the large block that starts at this page, 0: none starts here
+//     0     run_pages[256]    length of the large block that starts at this page, 0: none starts here;
+//                             with the top bit set, it lies in a thread's run cache
 //     1024  free_blocks[2]    buddy bits, clean and dirty: one bit a block, orders 0 to 7
 //     1152  dirty             one bit a page: it may be resident and is not known to be zero
 //     1184  client            the slab layer's records; opaque here

@@ -10,6 +10,7 @@ constinit PageLayer g_pages;
 
 namespace {
 
+constexpr uint32_t kCachedMark = 1u << 31;  // in a run length: the block lies in a run cache
 constexpr PageCount kFirstStep = 128;                              // 512 KiB
 constexpr PageCount kHugePages = 2 * kMiB >> kPageShift;           // pages of an aligned 2 MiB
 constexpr PageCount kLargestStep = 64 * kMiB >> kPageShift;
@@ -142,7 +143,7 @@ bool PageLayer::release_large(PageIndex start) {
   LockGuard guard(lock_);
   uint32_t& length = run_length(start);
   const PageCount count = length;
-  if (count == 0) return false;
+  if (count == 0 || (count & kCachedMark) != 0) return false;
   __atomic_store_n(&length, 0, __ATOMIC_RELAXED);
   --counters_.large_blocks;
   counters_.large_pages -= count;
@@ -186,7 +187,21 @@ bool PageLayer::try_resize_large(PageIndex start, PageCount count) {
   return true;
 }
 
-PageCount PageLayer::large_length(PageIndex start) { return __atomic_load_n(&run_length(start), __ATOMIC_RELAXED); }
+PageCount PageLayer::large_length(PageIndex start) {
+  const PageCount length = __atomic_load_n(&run_length(start), __ATOMIC_RELAXED);
+  return (length & kCachedMark) == 0 ? length : 0;
+}
+
+void PageLayer::mark_cached(PageIndex start, bool cached) {
+  uint32_t& length = run_length(start);
+  const PageCount old = __atomic_load_n(&length, __ATOMIC_RELAXED);
+  __atomic_store_n(&length, cached ? old | kCachedMark : old & ~kCachedMark, __ATOMIC_RELAXED);
+}
+
+PageCount PageLayer::cached_length(PageIndex start) {
+  const PageCount length = __atomic_load_n(&run_length(start), __ATOMIC_RELAXED);
+  return (length & kCachedMark) != 0 ? length & ~kCachedMark : 0;
+}
 
 bool PageLayer::is_clean_chunk(ChunkIndex chunk) {
   LockGuard guard(lock_);

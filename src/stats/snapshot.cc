@@ -19,11 +19,13 @@ namespace {
 struct BinSlots {
   size_t slots[slab::kClassCount];
   size_t caches;
+  size_t run_pages;  // in run caches
 };
 
 void add_bins(const cache::ThreadCache& cache, void* context) {
   BinSlots& bins = *static_cast<BinSlots*>(context);
   ++bins.caches;
+  bins.run_pages += cache.runs.pages;
   for (unsigned index = 1; index < slab::kClassCount; ++index) {
     bins.slots[index] += cache::bin_length(cache.bins[index]);
     const cache::Pending pending = cache.pending[index];
@@ -59,6 +61,8 @@ struct Walk {
   struct ashlar_stats* stats;
   size_t occupied_resident;  // in slabs: live and bins
   size_t slab_resident;
+  size_t bin_bytes;    // of occupied_resident: in bins
+  bool in_cached_run;  // the large block being walked lies in a run cache
 };
 
 void read_slab_into(UnitIndex unit, const slab::SlabReading& reading, const PageBits& resident, Walk* walk) {
@@ -90,13 +94,21 @@ void walk_chunk(ChunkIndex chunk, PageIndex* large_end, Walk* walk) {
     slab::SlabReading reading{};
     const PageIndex page = start + at;
     if (page < *large_end) {
-      walk->stats->resident_live += resident.test(at) ? kPageSize : 0;
+      size_t& line = walk->in_cached_run ? walk->stats->resident_bins : walk->stats->resident_live;
+      line += resident.test(at) ? kPageSize : 0;
       ++at;
     } else if (page % kPagesPerUnit == 0 && slab::read_slab(unit_of_page(page), &reading)) {
       read_slab_into(unit_of_page(page), reading, resident, walk);
       at += 1u << kClasses[reading.index].order;
     } else if (const PageCount length = page::PageLayer::large_length(page); length > 0) {
       *large_end = page + length;
+      walk->in_cached_run = false;
+    } else if (const PageCount cached = page::PageLayer::cached_length(page); cached > 0) {
+      *large_end = page + cached;
+      walk->in_cached_run = true;
+      walk->stats->cached_bytes += pages_to_bytes(cached);
+      walk->stats->live_bytes -= pages_to_bytes(cached);
+      --walk->stats->large_blocks;
     } else {
       walk->stats->resident_dirty += resident.test(at) ? kPageSize : 0;
       ++at;
@@ -172,8 +184,10 @@ void finish_classes(const BinSlots& bins, Walk* walk) {
     stats->live_bytes += entry.live_slots * entry.size;
     stats->cached_bytes += entry.slab_bytes - entry.live_slots * entry.size;
   }
-  stats->resident_bins = bin_bytes < walk->occupied_resident ? bin_bytes : walk->occupied_resident;
-  stats->resident_live += walk->occupied_resident - stats->resident_bins;
+  if (bin_bytes > walk->occupied_resident) bin_bytes = walk->occupied_resident;
+  stats->resident_bins += bin_bytes;
+  walk->bin_bytes = bin_bytes;
+  stats->resident_live += walk->occupied_resident - bin_bytes;
   stats->resident_holes = walk->slab_resident - walk->occupied_resident;
 }
 
@@ -228,7 +242,7 @@ void read_snapshot(struct ashlar_stats* stats) {
   BinSlots bins{};
   cache::visit_caches(add_bins, &bins);
   stats->thread_caches = bins.caches;
-  Walk walk{stats, 0, 0};
+  Walk walk{stats, 0, 0, 0, false};
   PageIndex large_end = 0;
   for (ChunkIndex chunk = 0; chunk < g_window_owner.opened_chunks(); ++chunk) walk_chunk(chunk, &large_end, &walk);
   finish_classes(bins, &walk);
@@ -240,7 +254,7 @@ void read_snapshot(struct ashlar_stats* stats) {
   stats->peak_opened = stats->window_opened + peak_direct;
   read_rest(stats);
   if (walk.slab_resident > 0) {
-    const size_t live_slots = walk.occupied_resident - stats->resident_bins;
+    const size_t live_slots = walk.occupied_resident - walk.bin_bytes;
     stats->slab_fragmentation = 1 - static_cast<double>(live_slots) / static_cast<double>(walk.slab_resident);
   }
 }
@@ -271,8 +285,10 @@ Totals read_totals() {
     const size_t in_bins = bins.slots[index] * kClasses[index].size;
     live_slots -= in_bins < live_slots ? in_bins : live_slots;
   }
+  const size_t run_bytes = pages_to_bytes(bins.run_pages);
   totals.live += live_slots;
-  totals.cached = slab_bytes - live_slots;
+  totals.live -= run_bytes < totals.live ? run_bytes : totals.live;
+  totals.cached = slab_bytes - live_slots + run_bytes;
   size_t free_pages = 0;
   size_t dirty_pages = 0;
   g_pages.buddy_counts(&free_pages, &dirty_pages);
