@@ -18,10 +18,10 @@ void remove_run(RunCache& runs, unsigned at) {
 
 void evict_oldest(RunCache& runs) {
   SlowPath section;
-  const PageIndex page = runs.run[0].page;
+  const CachedRun oldest = runs.run[0];
   remove_run(runs, 0);
-  PageLayer::mark_cached(page, false);
-  g_pages.release_large(page);
+  PageLayer::mark_cached(oldest.page, oldest.count, false);
+  g_pages.release_large(oldest.page);
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ PageIndex take_run(PageCount count) {
     if (runs.run[i].count != count) continue;
     const PageIndex page = runs.run[i].page;
     remove_run(runs, i);
-    PageLayer::mark_cached(page, false);
+    PageLayer::mark_cached(page, count, false);
     return page;
   }
   return kNoPage;
@@ -42,7 +42,7 @@ bool keep_run(PageIndex page, PageCount count) {
   if (count > kLargestCachedRun || t_cache.state != CacheState::kListed) return false;
   RunCache& runs = t_cache.runs;
   while (runs.length == kCachedRuns || runs.pages + count > kCachedRunPages) evict_oldest(runs);
-  PageLayer::mark_cached(page, true);
+  PageLayer::mark_cached(page, count, true);
   runs.run[runs.length++] = CachedRun{page, count};
   runs.pages += count;
   return true;

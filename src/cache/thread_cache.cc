@@ -146,6 +146,19 @@ void overflow_slow(void* p, unsigned index) {
   SlowPath section;
   ThreadCache& mine = t_cache;
   Bin& bin = mine.bins[index];
+  Pending& waiting = mine.pending[index];
+  if (ASHLAR_LIKELY(bin.overflows == kDrained && waiting.key != 0)) {
+    // PERF: bulk frees in random order come here for every block.
+    const slab::SlotPlace here = slab::place_of(p, index);
+    const uint32_t key = pending_key(here.unit, here.slot / 64);
+    const unsigned out = slab::slots_out(here.unit, index);
+    if (ASHLAR_LIKELY(waiting.key != key && out > 1)) {
+      const Pending put = waiting;
+      waiting = Pending{bit(here.slot % 64), key, static_cast<uint16_t>(out - 1)};
+      slab::put_slots((put.key - 1) >> 4, index, (put.key - 1) & 15, put.mask);
+      return;
+    }
+  }
   if (ASHLAR_UNLIKELY(mine.state != CacheState::kListed || (bin.capacity == 0 && bin.overflows != kDrained))) {
     return overflow_first(p, index);
   }

@@ -53,11 +53,14 @@ uint64_t children_with(const SummaryMeta& summary, unsigned order, Kind kind) {
 template <typename Visit>
 void for_each_dirty_word(PageIndex start, PageCount count, Visit visit) {
   while (count > 0) {
-    const unsigned first = in_chunk(start) % 64;
-    const PageCount here = count < 64 - first ? count : 64 - first;
-    visit(meta_of(start).dirty[in_chunk(start) / 64], first, here);
-    start += here;
-    count -= here;
+    uint64_t* const words = meta_of(start).dirty;
+    do {
+      const unsigned first = start % 64;
+      const PageCount here = count < 64 - first ? count : 64 - first;
+      visit(words[in_chunk(start) / 64], first, here);
+      start += here;
+      count -= here;
+    } while (count > 0 && in_chunk(start) != 0);
   }
 }
 
@@ -74,7 +77,9 @@ void set_dirty(PageIndex start, PageCount count, bool dirty) {
 PageCount count_dirty(PageIndex start, PageCount count) {
   PageCount dirty = 0;
   for_each_dirty_word(start, count, [&dirty](uint64_t& word, unsigned first, PageCount here) {
-    dirty += count_bits(__atomic_load_n(&word, __ATOMIC_RELAXED) & bit_range(first, here));
+    const uint64_t mask = bit_range(first, here);
+    const uint64_t set = __atomic_load_n(&word, __ATOMIC_RELAXED) & mask;
+    dirty += set == mask ? here : set == 0 ? 0 : count_bits(set);
   });
   return dirty;
 }
@@ -152,14 +157,13 @@ void Buddy::insert(PageIndex start, PageCount count) {
 PageIndex Buddy::block_at(PageIndex page, unsigned* order, Kind* kind) const {
   if (page >= g_window_owner.opened()) return kNoPage;
   const ChunkMeta& meta = meta_of(page);
-  for (unsigned o = 0; o < kOrders; ++o) {
+  for (unsigned o = kOrders; o-- > 0;) {  // large first: who takes or grows a run meets large blocks
     const PageIndex block = page & ~((1u << o) - 1);
-    for (const Kind k : {kDirty, kClean}) {
-      if (!test_block(meta, o, block, k)) continue;
-      if (order != nullptr) *order = o;
-      if (kind != nullptr) *kind = k;
-      return block;
-    }
+    const bool dirty = test_block(meta, o, block, kDirty);
+    if (!dirty && !test_block(meta, o, block, kClean)) continue;
+    if (order != nullptr) *order = o;
+    if (kind != nullptr) *kind = dirty ? kDirty : kClean;
+    return block;
   }
   return kNoPage;
 }

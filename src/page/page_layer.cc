@@ -192,10 +192,8 @@ PageCount PageLayer::large_length(PageIndex start) {
   return (length & kCachedMark) == 0 ? length : 0;
 }
 
-void PageLayer::mark_cached(PageIndex start, bool cached) {
-  uint32_t& length = run_length(start);
-  const PageCount old = __atomic_load_n(&length, __ATOMIC_RELAXED);
-  __atomic_store_n(&length, cached ? old | kCachedMark : old & ~kCachedMark, __ATOMIC_RELAXED);
+void PageLayer::mark_cached(PageIndex start, PageCount length, bool cached) {
+  __atomic_store_n(&run_length(start), cached ? length | kCachedMark : length, __ATOMIC_RELAXED);
 }
 
 PageCount PageLayer::cached_length(PageIndex start) {

@@ -57,9 +57,9 @@ class PageLayer {
   bool try_resize_large(PageIndex start, PageCount count);
   // Pages of the live large block that starts here, 0 if none does. Stable while the caller owns it.
   static PageCount large_length(PageIndex start);
-  // Whoever owns the large block marks it as kept by a thread's run cache, or takes the mark off. A marked
+  // Whoever owns the large block of this length marks it as kept by a thread's run cache, or takes the mark off. A marked
   // block is not live: it has no large_length, and release_large does not find it.
-  static void mark_cached(PageIndex start, bool cached);
+  static void mark_cached(PageIndex start, PageCount length, bool cached);
   static PageCount cached_length(PageIndex start);
 
   // Gives all free dirty pages back (source sbrk: lowers the break too). Pages given back.

@@ -55,7 +55,7 @@ inline SlotPlace place_of(const void* p, unsigned index) {
 
 // Makes slots free: those of `mask` in word `word_index` of the free bits. A slot that is free already
 // stops the program (double free). PERF: inline into the overflow path, which it is most of.
-inline void put_slots(UnitIndex unit, unsigned index, unsigned word_index, uint64_t mask) {
+ASHLAR_ALWAYS_INLINE void put_slots(UnitIndex unit, unsigned index, unsigned word_index, uint64_t mask) {
   UnitMeta& meta = unit_meta(unit);
   uint64_t word = 0;
   if (ASHLAR_UNLIKELY(!exclude(meta, index, &word))) {

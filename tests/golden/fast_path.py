@@ -38,7 +38,7 @@ def self_costs(path):
             function = line[3:].split("'")[0]
         elif line.startswith("calls="):
             skip = True  # the next line is the callee's cost
-        elif line[:1].isdigit() or line[:1] in "+-*":
+        elif line and line[0] in "0123456789+-*":
             if not skip and function is not None:
                 costs[function] += int(line.split()[1])
             skip = False
