@@ -3,10 +3,12 @@
 //
 // The only constructor and destructor of the library. They own nothing and tear nothing down.
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ashlar/ashlar.h"
@@ -101,20 +103,51 @@ void answer_probe(int fd) {
   ashlar::os::sys::close(fd);
 }
 
+// Programs like ls close stderr before they exit. When statistics are wanted then, and only then, a second
+// descriptor of it is kept; at exit it is used if it is still the same file.
+constinit int g_kept_stderr = -1;
+constinit struct stat g_kept_file {};
+
+void keep_stderr() {
+  ashlar::heap::initialise();
+  if (ashlar::g_options.stats_at_exit == 0 && ashlar::g_options.options_at_exit == 0) return;
+  g_kept_stderr = fcntl(2, F_DUPFD_CLOEXEC, 100);
+  if (g_kept_stderr >= 0) fstat(g_kept_stderr, &g_kept_file);
+}
+
+bool same_file(int fd) {
+  struct stat now {};
+  return fstat(fd, &now) == 0 && now.st_dev == g_kept_file.st_dev && now.st_ino == g_kept_file.st_ino;
+}
+
+// Where to print at exit; -1: nowhere.
+int exit_stderr() {
+  struct stat now {};
+  if (fstat(2, &now) == 0) return 2;
+  return g_kept_stderr >= 0 && same_file(g_kept_stderr) ? g_kept_stderr : -1;
+}
+
 __attribute__((constructor)) void at_load() {
+  if (secure_getenv("ASHLAR_CONF") != nullptr) keep_stderr();
   const char* text = secure_getenv("ASHLAR_PROBE");
   if (text == nullptr) return;
   const long pid = read_decimal(&text);
   if (pid != getpid() || *text++ != ':') return;  // a child of the probed process: not meant
   const long fd = read_decimal(&text);
-  if (fd >= 0 && *text == 0) answer_probe(static_cast<int>(fd));
+  // The process may have replaced itself since, and the descriptor be another's: only a pipe is answered.
+  struct stat file {};
+  if (fd < 0 || *text != 0 || fstat(static_cast<int>(fd), &file) != 0 || !S_ISFIFO(file.st_mode)) return;
+  answer_probe(static_cast<int>(fd));
 }
 
 __attribute__((destructor)) void at_exit() {
   using ashlar::g_options;
-  if (g_options.options_at_exit != 0) ashlar_options_print(2);
-  if (g_options.stats_at_exit == 1) ashlar_stats_print(2);
-  if (g_options.stats_at_exit == 2) ashlar_stats_print_json(2);
+  if (g_options.options_at_exit == 0 && g_options.stats_at_exit == 0) return;
+  const int fd = exit_stderr();
+  if (fd < 0) return;
+  if (g_options.options_at_exit != 0) ashlar_options_print(fd);
+  if (g_options.stats_at_exit == 1) ashlar_stats_print(fd);
+  if (g_options.stats_at_exit == 2) ashlar_stats_print_json(fd);
 }
 
 }  // namespace

@@ -101,7 +101,6 @@ void* reallocate_slot(void* p, const Block& block, size_t size) {
 
 void* reallocate_large(void* p, const Block& block, size_t size) {
   if (size > slab::kMaxSlotSize || size >= block.size / 2) {
-    SlowPath section;
     void* const resized = resize_large(p, block.size, size);
     if (resized != nullptr) return resized;
   }

@@ -80,11 +80,13 @@ void* resize_large(void* p, size_t old_size, size_t size) {
   if (!page::find_page(p, &page)) {
     // A direct mapping: stays one unless it shrinks far below the threshold.
     if (size < g_options.direct_threshold / 2 && size < old_size / 2) return nullptr;
+    SlowPath section;
     return g_direct.resize(p, size);
   }
+  if (bytes_to_pages_up(size) == old_size >> kPageShift) return p;
   if (size >= g_options.direct_threshold) return nullptr;
-  const PageCount count = static_cast<PageCount>(bytes_to_pages_up(size));
-  return count == old_size >> kPageShift || g_pages.try_resize_large(page, count) ? p : nullptr;
+  SlowPath section;
+  return g_pages.try_resize_large(page, static_cast<PageCount>(bytes_to_pages_up(size))) ? p : nullptr;
 }
 
 }  // namespace ashlar::heap

@@ -182,7 +182,7 @@ void no_slot(const void* p, unsigned index) {
   os::fatal(message);
 }
 
-void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after) {
+void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after, bool freed) {
   const unsigned index = word_class(after);
   const ClassInfo& info = kClasses[index];
   const unsigned had = word_free(before);
@@ -192,7 +192,7 @@ void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after) {
     return;
   }
   if (had < info.enough && has >= info.enough) set_available(index, unit);
-  if (info.hole_slots != 0 && had < info.hole_slots && has >= info.hole_slots) set_available(kHoleIndex, unit);
+  if (freed && info.hole_slots != 0 && had < info.hole_slots && has >= info.hole_slots) set_available(kHoleIndex, unit);
   admit(meta, after);
 }
 

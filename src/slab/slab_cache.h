@@ -30,9 +30,9 @@ struct Chain {
 Chain take_slots(unsigned index, unsigned want);
 
 namespace detail {
-// After slots came back: notes what the new count means, and ends the exclusion. Shared by put_slots and
-// the hole purge.
-void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after);
+// After slots came back: notes what the new count means, and ends the exclusion. Shared by put_slots
+// (freed: new holes may have come into being) and the hole purge, which puts back what it took.
+void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after, bool freed);
 // The slab is no longer the empty one that its class keeps.
 void forget_kept(unsigned index, UnitIndex unit);
 // The pages that slot `slot` touches, as bits.
@@ -76,7 +76,7 @@ ASHLAR_ALWAYS_INLINE void put_slots(UnitIndex unit, unsigned index, unsigned wor
     admit(meta, after);
     return;
   }
-  detail::settle(unit, meta, word, after);
+  detail::settle(unit, meta, word, after, true);
 }
 inline void put_slot(const SlotPlace& place, unsigned index) {
   put_slots(place.unit, index, place.slot / 64, bit(place.slot % 64));

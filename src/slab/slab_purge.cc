@@ -86,7 +86,7 @@ size_t purge_holes_of(UnitIndex unit) {
   ASHLAR_CHECK(live);
   meta.touched &= ~purged;
   for (unsigned i = 0; i < kMaxSlots / 64; ++i) meta.free_bits[i] |= holes.slots[i];
-  detail::settle(unit, meta, word, add_free(word, holes.count));
+  detail::settle(unit, meta, word, add_free(word, holes.count), false);
   return count_bits(purged);
 }
 

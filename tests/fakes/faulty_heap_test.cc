@@ -36,8 +36,10 @@ class Workload {
       const size_t choice = random.below(10);
       const size_t size = random.one_in(8) ? random.between(1, 600'000) : random.between(1, 3000);
       if (choice < 6 || blocks_.empty()) {
-        add(choice == 0 ? allocate_zeroed(size) : choice == 1 ? allocate_aligned(4096, size) : allocate(size), size,
-            choice == 0);
+        add(choice == 0   ? allocate_zeroed(size)
+            : choice == 1 ? allocate_aligned(4096, size)
+                          : allocate(size),
+            size, choice == 0);
       } else if (choice < 8) {
         resize(random.below(blocks_.size()), size);
       } else {
@@ -55,9 +57,11 @@ class Workload {
   }
 
   void finish() {
-    for (const Block& block : blocks_) EXPECT_TRUE(intact(block)) << block.size;
+    for (const Block& block : blocks_)
+      EXPECT_TRUE(intact(block)) << block.size;
     EXPECT_EQ(debug::verify_heap(2), 0);
-    for (const Block& block : blocks_) deallocate(block.start);
+    for (const Block& block : blocks_)
+      deallocate(block.start);
     blocks_.clear();
     purge();
     EXPECT_EQ(debug::verify_heap(2), 0);
@@ -72,7 +76,8 @@ class Workload {
       ++refused_;
       return;
     }
-    const Block block{static_cast<unsigned char*>(p), size, static_cast<unsigned char>(blocks_.size() % 251 + 1)};
+    const Block block{static_cast<unsigned char*>(p), size,
+                      static_cast<unsigned char>(blocks_.size() % 251 + 1)};
     if (zeroed) {
       EXPECT_TRUE(block.start[0] == 0 && memcmp(p, block.start + 1, size - 1) == 0) << "calloc of " << size;
     }
@@ -229,9 +234,11 @@ TEST(FaultyHeap, ExhaustionIsNullAndRecovers) {
                   EXPECT_GT(blocks.size() * size, 3 * kMiB) << size;
                   EXPECT_EQ(allocate_zeroed(size), nullptr);
                   EXPECT_EQ(reallocate(blocks[0].start, 2 * kMiB), nullptr);
-                  for (const Block& block : blocks) ASSERT_TRUE(intact(block));
+                  for (const Block& block : blocks)
+                    ASSERT_TRUE(intact(block));
                   ASSERT_EQ(debug::verify_heap(2), 0);
-                  for (const Block& block : blocks) deallocate(block.start);
+                  for (const Block& block : blocks)
+                    deallocate(block.start);
                 }
               }
               void* const p = allocate(2 * kMiB / 3);
@@ -260,20 +267,24 @@ TEST(FaultyHeap, ForkWithoutMembarrier) {
                     deallocate(p);
                     p = allocate(random.below(random.one_in(20) ? 100'000 : 3000));
                   }
-                  for (void* const p : held) deallocate(p);
+                  for (void* const p : held)
+                    deallocate(p);
                 });
               }
               for (size_t round = 0; round < test::scaled(80); ++round) {
                 EXPECT_EQ(test::run_in_child([] {
                             std::vector<void*> blocks(2000);
-                            for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = allocate(i * 7 % 5000);
-                            for (void* const p : blocks) deallocate(p);
+                            for (size_t i = 0; i < blocks.size(); ++i)
+                              blocks[i] = allocate(i * 7 % 5000);
+                            for (void* const p : blocks)
+                              deallocate(p);
                             EXPECT_EQ(debug::verify_heap(2), 0);
                           }),
                           0);
               }
               stop = true;
-              for (std::thread& thread : threads) thread.join();
+              for (std::thread& thread : threads)
+                thread.join();
             }),
             0);
 }

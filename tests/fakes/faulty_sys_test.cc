@@ -13,12 +13,15 @@ namespace sys = os::sys;
 
 constexpr size_t kPage = 4096;
 
-intptr_t map(size_t bytes) { return sys::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, 0); }
+intptr_t map(size_t bytes) {
+  return sys::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, 0);
+}
 
 TEST(FaultySys, OnlyTheNthFails) {
   reset();
   fail_nth(3);
-  for (int call = 1; call <= 6; ++call) EXPECT_EQ(sys::failed(map(kPage)), call == 3) << call;
+  for (int call = 1; call <= 6; ++call)
+    EXPECT_EQ(sys::failed(map(kPage)), call == 3) << call;
   EXPECT_TRUE(nth_was_reached());
   EXPECT_EQ(calls(Call::kMmap), 6u);
   EXPECT_EQ(failures(Call::kMmap), 1u);

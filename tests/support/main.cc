@@ -12,7 +12,8 @@ namespace {
 
 std::vector<std::string> list_tests(const std::string& filter) {
   std::vector<std::string> tests;
-  const std::string command = "/proc/" + std::to_string(getpid()) + "/exe --gtest_list_tests '--gtest_filter=" + filter + "'";
+  const std::string command =
+      "/proc/" + std::to_string(getpid()) + "/exe --gtest_list_tests '--gtest_filter=" + filter + "'";
   std::FILE* const list = popen(command.c_str(), "r");
   std::string suite;
   char line[512];
@@ -47,7 +48,8 @@ int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   const std::string filter = ::testing::FLAGS_gtest_filter;
-  if (::testing::FLAGS_gtest_list_tests || filter.find_first_of("*?:-") == std::string::npos) return RUN_ALL_TESTS();
+  if (::testing::FLAGS_gtest_list_tests || filter.find_first_of("*?:-") == std::string::npos)
+    return RUN_ALL_TESTS();
   int failed = 0;
   const std::vector<std::string> tests = list_tests(filter);
   for (const std::string& test : tests) {

@@ -24,7 +24,9 @@ uint64_t seed_or(uint64_t fallback) {
   return asked != nullptr ? std::strtoull(asked, nullptr, 0) : fallback;
 }
 
-std::string name_seed(uint64_t seed) { return "ASHLAR_TEST_SEED=" + std::to_string(seed); }
+std::string name_seed(uint64_t seed) {
+  return "ASHLAR_TEST_SEED=" + std::to_string(seed);
+}
 
 size_t scaled(size_t operations) {
   const char* const factor = std::getenv("ASHLAR_TEST_LONG");
@@ -50,7 +52,8 @@ std::vector<bool> resident(const void* start, size_t pages) {
   const int result = mincore(const_cast<void*>(start), pages * 4096, vector.data());
   EXPECT_EQ(result, 0) << "mincore of " << start;
   std::vector<bool> bits(pages);
-  std::transform(vector.begin(), vector.end(), bits.begin(), [](unsigned char byte) { return (byte & 1) != 0; });
+  std::transform(vector.begin(), vector.end(), bits.begin(),
+                 [](unsigned char byte) { return (byte & 1) != 0; });
   return bits;
 }
 
@@ -68,7 +71,8 @@ std::string output_of(int fd, const std::function<void()>& body) {
   close(saved);
   std::string text;
   std::rewind(file);
-  for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) text.push_back(static_cast<char>(c));
+  for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file))
+    text.push_back(static_cast<char>(c));
   std::fclose(file);
   return text;
 }

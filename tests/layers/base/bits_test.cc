@@ -9,7 +9,8 @@ namespace {
 
 TEST(Bits, PowersOfTwo) {
   size_t powers = 0;
-  for (size_t value = 0; value <= 4096; ++value) powers += is_power_of_two(value) ? 1 : 0;
+  for (size_t value = 0; value <= 4096; ++value)
+    powers += is_power_of_two(value) ? 1 : 0;
   EXPECT_EQ(powers, 13u);
   EXPECT_FALSE(is_power_of_two(0));
   EXPECT_TRUE(is_power_of_two(size_t{1} << 63));
@@ -18,7 +19,8 @@ TEST(Bits, PowersOfTwo) {
 TEST(Bits, Log2UpIsTheSmallestSufficientPower) {
   for (size_t value = 1; value < 70000; ++value) {
     unsigned expected = 0;
-    while ((size_t{1} << expected) < value) ++expected;
+    while ((size_t{1} << expected) < value)
+      ++expected;
     ASSERT_EQ(log2_up(value), expected) << value;
   }
   EXPECT_EQ(log2_up((size_t{1} << 63) - 1), 63u);
@@ -51,11 +53,14 @@ TEST(Bits, LowestHighestAndCount) {
     const uint64_t word = random.next() >> random.below(64) << random.below(16);
     if (word == 0) continue;
     unsigned low = 0;
-    while ((word >> low & 1) == 0) ++low;
+    while ((word >> low & 1) == 0)
+      ++low;
     unsigned high = 63;
-    while ((word >> high & 1) == 0) --high;
+    while ((word >> high & 1) == 0)
+      --high;
     unsigned ones = 0;
-    for (unsigned i = 0; i < 64; ++i) ones += static_cast<unsigned>(word >> i & 1);
+    for (unsigned i = 0; i < 64; ++i)
+      ones += static_cast<unsigned>(word >> i & 1);
     ASSERT_EQ(lowest_bit(word), low) << word;
     ASSERT_EQ(highest_bit(word), high) << word;
     ASSERT_EQ(count_bits(word), ones) << word;

@@ -17,7 +17,8 @@ class OptionsTest : public ::testing::Test {
 
   static void reset() {
     g_options = Options{};
-    for (OptionOrigin& origin : g_option_origins) origin = OptionOrigin::kDefault;
+    for (OptionOrigin& origin : g_option_origins)
+      origin = OptionOrigin::kDefault;
   }
 
   // Parses from defaults; returns what was found wrong.
@@ -27,7 +28,8 @@ class OptionsTest : public ::testing::Test {
         text.c_str(), origin,
         [](const OptionError& error, void* context) {
           static_cast<std::vector<Seen>*>(context)->push_back(
-              {std::string(error.piece, error.length), error.what, error.option != nullptr ? error.option->key : ""});
+              {std::string(error.piece, error.length), error.what,
+               error.option != nullptr ? error.option->key : ""});
         },
         &seen);
     return seen;
@@ -49,7 +51,8 @@ class OptionsTest : public ::testing::Test {
 };
 
 TEST_F(OptionsTest, DefaultsAreTheTables) {
-  for (unsigned i = 0; i < kOptionCount; ++i) EXPECT_EQ(option_value(i), kOptionInfos[i].default_value);
+  for (unsigned i = 0; i < kOptionCount; ++i)
+    EXPECT_EQ(option_value(i), kOptionInfos[i].default_value);
   EXPECT_EQ(g_options.window, kAuto);
 }
 
@@ -79,7 +82,8 @@ TEST_F(OptionsTest, EverySizeTakesItsRangeAndNothingElse) {
       EXPECT_EQ(g_option_origins[i], OptionOrigin::kEnvironment);
     }
     expect_refused(key + ":" + std::to_string(option.maximum + 1), "value out of range");
-    if (option.minimum > 0) expect_refused(key + ":" + std::to_string(option.minimum - 1), "value out of range");
+    if (option.minimum > 0)
+      expect_refused(key + ":" + std::to_string(option.minimum - 1), "value out of range");
     for (const char* bad : {"", "x", "-1", "+1", " 1", "1 ", "1.5", "0x10", "1kk", "1t", "k", "1kb"}) {
       expect_refused(key + ":" + bad, "bad value");
     }
@@ -123,11 +127,11 @@ TEST_F(OptionsTest, Suffixes) {
 }
 
 TEST_F(OptionsTest, Overflow) {
-  expect_refused("window:18446744073709551616", "bad value");                // 2^64
+  expect_refused("window:18446744073709551616", "bad value");  // 2^64
   expect_refused("window:184467440737095516150", "bad value");
-  expect_refused("window:18446744073709551615", "value out of range");       // kAuto is no way in
-  expect_refused("window:18014398509481984k", "bad value");                  // 2^54 k = 2^64
-  expect_refused("window:17179869184g", "bad value");                        // 2^34 g = 2^64
+  expect_refused("window:18446744073709551615", "value out of range");  // kAuto is no way in
+  expect_refused("window:18014398509481984k", "bad value");             // 2^54 k = 2^64
+  expect_refused("window:17179869184g", "bad value");                   // 2^34 g = 2^64
   expect_refused("window:99999999999999999999999999999999g", "bad value");
 }
 

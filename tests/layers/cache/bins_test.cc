@@ -11,7 +11,9 @@ namespace {
 using slab::kClassCount;
 using slab::kClasses;
 
-size_t capacity_of(unsigned index) { return t_cache.bins[index].capacity; }
+size_t capacity_of(unsigned index) {
+  return t_cache.bins[index].capacity;
+}
 
 void expect_limits() {
   size_t bytes = 0;
@@ -42,11 +44,13 @@ TEST_F(CacheTest, RandomUseKeepsTheInvariants) {
       ASSERT_NE(slot, 0u);
       const auto [place, is_new] = live.emplace(slot, index);
       ASSERT_TRUE(is_new) << "handed out twice";
-      ASSERT_TRUE(place == live.begin() || std::prev(place)->first + kClasses[std::prev(place)->second].size <= slot);
+      ASSERT_TRUE(place == live.begin() ||
+                  std::prev(place)->first + kClasses[std::prev(place)->second].size <= slot);
       ASSERT_TRUE(std::next(place) == live.end() || slot + kClasses[index].size <= std::next(place)->first);
       *reinterpret_cast<uintptr_t*>(slot + 8) = slot;
     } else {
-      auto place = live.lower_bound(page::g_window.base + random.below(pages_to_bytes(page::g_window_owner.opened())));
+      auto place =
+          live.lower_bound(page::g_window.base + random.below(pages_to_bytes(page::g_window_owner.opened())));
       if (place == live.end()) place = live.begin();
       ASSERT_EQ(*reinterpret_cast<uintptr_t*>(place->first + 8), place->first);
       give(reinterpret_cast<void*>(place->first), place->second);
@@ -59,7 +63,8 @@ TEST_F(CacheTest, RandomUseKeepsTheInvariants) {
       ASSERT_GE(slots_out(), live.size());
     }
   }
-  for (const auto& [slot, index] : live) give(reinterpret_cast<void*>(slot), index);
+  for (const auto& [slot, index] : live)
+    give(reinterpret_cast<void*>(slot), index);
   flush();
   EXPECT_EQ(slots_out(), 0u);
 }
@@ -82,7 +87,8 @@ TEST_F(CacheTest, ABinStartsSmallAndGrowsWhenItOverflowsAfterARefill) {
   for (size_t batch = first; capacity_of(kIndex) < 8 * first; batch *= 2) {
     ASSERT_LT(batch, 100'000u) << "it does not grow";
     for (int round = 0; round < 4; ++round) {
-      for (void* const slot : take_many(kIndex, batch)) give(slot, kIndex);
+      for (void* const slot : take_many(kIndex, batch))
+        give(slot, kIndex);
     }
   }
   EXPECT_TRUE(check_invariants(t_cache));
@@ -91,13 +97,14 @@ TEST_F(CacheTest, ABinStartsSmallAndGrowsWhenItOverflowsAfterARefill) {
 TEST_F(CacheTest, ABulkFreeDrainsTheBin) {
   constexpr unsigned kIndex = 4;
   std::vector<void*> slots = take_many(kIndex, 100'000);
-  for (void* const slot : slots) give(slot, kIndex);
+  for (void* const slot : slots)
+    give(slot, kIndex);
   const Bin& bin = t_cache.bins[kIndex];
   EXPECT_EQ(bin.overflows, kDrained);
   EXPECT_EQ(bin.head, nullptr);
   EXPECT_EQ(bin.room, 0);
   EXPECT_EQ(bin_length(bin), 0u);
-  EXPECT_LE(slots_out(), 1024u);  // at most what is pending
+  EXPECT_LE(slots_out(), 1024u);    // at most what is pending
   void* const slot = take(kIndex);  // and the next refill makes it a bin again
   EXPECT_NE(bin.overflows, kDrained);
   give(slot, kIndex);
@@ -110,7 +117,8 @@ TEST_F(CacheTest, LimitsHoldForEachClassAndForAll) {
   for (int round = 0; round < 5; ++round) {
     for (unsigned index = 1; index < kClassCount; ++index) {
       for (const size_t batch : {10u, 100u, 1000u}) {
-        for (void* const slot : take_many(index, batch)) give(slot, index);
+        for (void* const slot : take_many(index, batch))
+          give(slot, index);
       }
       ASSERT_NO_FATAL_FAILURE(expect_limits());
     }
@@ -121,7 +129,8 @@ TEST_F(CacheTest, NothingIsCachedWhereTheOptionsSayZero) {
   g_options.bin_bytes = 0;
   g_options.cache_bytes = 0;
   for (const unsigned index : {1u, 40u, 80u}) {
-    for (void* const slot : take_many(index, 500)) give(slot, index);
+    for (void* const slot : take_many(index, 500))
+      give(slot, index);
     EXPECT_EQ(capacity_of(index), 0u);
   }
   flush();
@@ -130,7 +139,8 @@ TEST_F(CacheTest, NothingIsCachedWhereTheOptionsSayZero) {
 
 TEST_F(CacheTest, FlushingReturnsEverySlot) {
   for (unsigned index = 1; index < kClassCount; ++index) {
-    for (void* const slot : take_many(index, 50)) give(slot, index);
+    for (void* const slot : take_many(index, 50))
+      give(slot, index);
   }
   EXPECT_GT(slots_out(), 0u);
   flush();
@@ -144,7 +154,8 @@ TEST_F(CacheTest, AnEmptySlabWaitsInNoPendingSlot) {
   constexpr unsigned kIndex = 4;
   std::vector<void*> slots = take_many(kIndex, 50'000);
   std::sort(slots.begin(), slots.end());
-  for (void* const slot : slots) give(slot, kIndex);
+  for (void* const slot : slots)
+    give(slot, kIndex);
   const size_t out = slots_out();
   EXPECT_LE(out, 64u);
   EXPECT_LE(page::g_pages.counters().live_pages, 64u + 64u);
@@ -168,7 +179,8 @@ TEST_F(CacheDeathTest, ADoubleFreeAmongOverflowsStops) {
       {
         start_caches();
         std::vector<void*> slots = take_many(4, 20'000);
-        for (void* const slot : slots) give(slot, 4);
+        for (void* const slot : slots)
+          give(slot, 4);
         give(slots[19'990], 4);
         give(slots[100], 4);
         flush();
@@ -182,7 +194,8 @@ TEST_F(CacheDeathTest, ADoubleFreeOfWhatIsPendingStops) {
         {
           start_caches();
           std::vector<void*> slots = take_many(4, 20'100);
-          for (size_t i = 0; i < 20'000; ++i) give(slots[i], 4);
+          for (size_t i = 0; i < 20'000; ++i)
+            give(slots[i], 4);
           give(slots[19'999 - back], 4);
           flush();
         },
@@ -195,7 +208,8 @@ TEST_F(CacheDeathTest, AnInteriorPointerAmongOverflowsStops) {
       {
         start_caches();
         std::vector<void*> slots = take_many(4, 20'000);
-        for (void* const slot : slots) give(slot, 4);
+        for (void* const slot : slots)
+          give(slot, 4);
         give(static_cast<char*>(slots[19'999]) + 16, 4);
         flush();
       },

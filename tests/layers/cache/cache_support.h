@@ -39,7 +39,8 @@ inline void give(void* p, unsigned index) {
 
 inline std::vector<void*> take_many(unsigned index, size_t count) {
   std::vector<void*> slots(count);
-  for (void*& slot : slots) slot = take(index);
+  for (void*& slot : slots)
+    slot = take(index);
   return slots;
 }
 

@@ -18,7 +18,8 @@ TEST_F(CacheTest, AThreadsExitReturnsEverySlot) {
   for (int round = 0; round < 20; ++round) {
     std::thread([] {
       for (unsigned index = 1; index < slab::kClassCount; ++index) {
-        for (void* const slot : take_many(index, 20)) give(slot, index);
+        for (void* const slot : take_many(index, 20))
+          give(slot, index);
       }
       EXPECT_EQ(listed_caches(), 2u);
       EXPECT_TRUE(check_invariants(t_cache));
@@ -31,7 +32,8 @@ TEST_F(CacheTest, AThreadsExitReturnsEverySlot) {
 TEST_F(CacheTest, AThreadThatOnlyFreesReturnsThemToo) {
   const std::vector<void*> slots = take_many(20, 5000);
   std::thread([&slots] {
-    for (void* const slot : slots) give(slot, 20);
+    for (void* const slot : slots)
+      give(slot, 20);
   }).join();
   flush();
   EXPECT_EQ(slots_out(), 0u);
@@ -76,16 +78,19 @@ TEST_F(CacheTest, ThreadsShareNoSlot) {
       test::Random random(140 + t);
       for (size_t step = 0; step < test::scaled(300'000); ++step) {
         uintptr_t* const fresh = static_cast<uintptr_t*>(take(5));
-        for (int i = 0; i < 10; ++i) fresh[i] = reinterpret_cast<uintptr_t>(fresh);
+        for (int i = 0; i < 10; ++i)
+          fresh[i] = reinterpret_cast<uintptr_t>(fresh);
         // What another thread left there is freed here.
         uintptr_t* const found = shared.places[random.below(256)].exchange(fresh);
         if (found == nullptr) continue;
-        for (int i = 0; i < 10; ++i) bad += found[i] == reinterpret_cast<uintptr_t>(found) ? 0 : 1;
+        for (int i = 0; i < 10; ++i)
+          bad += found[i] == reinterpret_cast<uintptr_t>(found) ? 0 : 1;
         give(found, 5);
       }
     });
   }
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads)
+    thread.join();
   for (std::atomic<uintptr_t*>& place : shared.places) {
     if (place.load() != nullptr) give(place.load(), 5);
   }
@@ -115,14 +120,17 @@ class Busy {
           }
           ++rounds_;
         }
-        for (const auto& [slot, index] : held) give(slot, index);
+        for (const auto& [slot, index] : held)
+          give(slot, index);
       });
     }
-    while (rounds_.load() < 10'000) std::this_thread::yield();
+    while (rounds_.load() < 10'000)
+      std::this_thread::yield();
   }
   ~Busy() {
     stop_ = true;
-    for (std::thread& thread : threads_) thread.join();
+    for (std::thread& thread : threads_)
+      thread.join();
   }
 
  private:
@@ -147,9 +155,11 @@ TEST_F(CacheTest, ForkWhileOthersAllocate) {
       if (child == 0) {
         forget_other_threads();
         bool good = slab::check_invariants() && page::g_pages.check_invariants();
-        for (void* const slot : mine) give(slot, 6);
+        for (void* const slot : mine)
+          give(slot, 6);
         for (unsigned index = 1; index < slab::kClassCount; ++index) {
-          for (void* const slot : take_many(index, 30)) give(slot, index);
+          for (void* const slot : take_many(index, 30))
+            give(slot, index);
         }
         flush();
         good = good && slab::check_invariants() && listed_caches() == 1;
@@ -166,7 +176,8 @@ TEST_F(CacheTest, ForkWhileOthersAllocate) {
       ASSERT_EQ(read(pipe_ends[0], &count, sizeof count), static_cast<ssize_t>(sizeof count));
       close(pipe_ends[0]);
       lost += count;
-      for (void* const slot : mine) give(slot, 6);
+      for (void* const slot : mine)
+        give(slot, 6);
     }
     EXPECT_EQ(lost_in_fork(), 0u);  // the parent loses nothing
   }
@@ -184,7 +195,8 @@ TEST_F(CacheTest, TheGateKeepsOthersOutAndLetsItsOwnerIn) {
     through = true;
   });
   for (int i = 0; i < 20; ++i) {
-    for (void* const slot : take_many(7, 200)) give(slot, 7);  // the owner passes its own gate
+    for (void* const slot : take_many(7, 200))
+      give(slot, 7);  // the owner passes its own gate
     EXPECT_FALSE(through.load());
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

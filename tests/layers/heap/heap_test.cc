@@ -20,7 +20,8 @@ class HeapTest : public ::testing::Test {
 std::vector<size_t> border_sizes() {
   std::vector<size_t> sizes{0};
   for (unsigned index = 1; index < slab::kClassCount; ++index) {
-    for (const size_t size : {slab::kClasses[index].size - 1, slab::kClasses[index].size, slab::kClasses[index].size + 1}) {
+    for (const size_t size :
+         {slab::kClasses[index].size - 1, slab::kClasses[index].size, slab::kClasses[index].size + 1}) {
       sizes.push_back(size);
     }
   }
@@ -100,14 +101,17 @@ TEST_F(HeapTest, ImpossibleRequestsAreNull) {
 }
 
 TEST_F(HeapTest, ReallocFromEverySizeToEveryOther) {
-  const size_t sizes[] = {1, 16, 100, 512, 1000, 5000, 30'000, 40'000, 300'000, 1'500'000, 34 * kMiB, 40 * kMiB};
+  const size_t sizes[] = {1,      16,     100,     512,       1000,      5000,
+                          30'000, 40'000, 300'000, 1'500'000, 34 * kMiB, 40 * kMiB};
   for (const size_t from : sizes) {
     for (const size_t to : sizes) {
       unsigned char* const p = static_cast<unsigned char*>(reallocate(nullptr, from));
-      for (size_t i = 0; i < from; i += 61) p[i] = static_cast<unsigned char>(i);
+      for (size_t i = 0; i < from; i += 61)
+        p[i] = static_cast<unsigned char>(i);
       unsigned char* const q = static_cast<unsigned char*>(reallocate(p, to));
       ASSERT_NE(q, nullptr);
-      for (size_t i = 0; i < std::min(from, to); i += 61) ASSERT_EQ(q[i], static_cast<unsigned char>(i)) << from << " " << to;
+      for (size_t i = 0; i < std::min(from, to); i += 61)
+        ASSERT_EQ(q[i], static_cast<unsigned char>(i)) << from << " " << to;
       EXPECT_GE(usable_size(q), to);
       EXPECT_EQ(reallocate(q, 0), nullptr);
     }
@@ -138,11 +142,13 @@ TEST_F(HeapTest, TheDirectThresholdDivides) {
 
 TEST_F(HeapTest, PurgeReturnsWhatIsFree) {
   std::vector<void*> blocks(20'000);
-  for (void*& block : blocks) block = memset(allocate(3000), 1, 3000);
+  for (void*& block : blocks)
+    block = memset(allocate(3000), 1, 3000);
   const size_t opened = pages_to_bytes(page::g_window_owner.opened());
   const char* const start = reinterpret_cast<char*>(page::g_window.base);
   EXPECT_GE(test::count_resident(start, opened / kPageSize) * kPageSize, 50 * kMiB);
-  for (void* const block : blocks) deallocate(block);
+  for (void* const block : blocks)
+    deallocate(block);
   EXPECT_GT(purge(), 0u);
   EXPECT_LE(test::count_resident(start, opened / kPageSize), 16u);
   EXPECT_EQ(purge(), 0u);
@@ -167,7 +173,8 @@ TEST_F(HeapDeathTest, BadFreesStop) {
   char* const p = static_cast<char*>(allocate(64));
   EXPECT_EXIT((deallocate(p), deallocate(p)), kAborts, "^ashlar: double free of 0x");
   char* const large = static_cast<char*>(allocate(100'000));
-  EXPECT_EXIT((deallocate(large), deallocate(large)), kAborts, "^ashlar: free of 0x[0-9a-f]+, which is no live block");
+  EXPECT_EXIT((deallocate(large), deallocate(large)), kAborts,
+              "^ashlar: free of 0x[0-9a-f]+, which is no live block");
   EXPECT_EXIT(deallocate(large + 4096), kAborts, "^ashlar: free of 0x");
   EXPECT_EXIT(deallocate(large + 16), kAborts, "^ashlar: free of 0x");
   char* const direct = static_cast<char*>(allocate(g_options.direct_threshold));
@@ -186,7 +193,8 @@ TEST_F(HeapDeathTest, ReallocAndUsableSizeOfNoBlockStop) {
   EXPECT_EXIT(reallocate(large + 8192, 100), kAborts, "^ashlar: realloc of 0x");
   deallocate(large);
   g_options.foreign = 1;
-  EXPECT_EXIT((g_options.foreign = 1, deallocate(allocate(1)), deallocate(foreign)), kAborts, "^ashlar: free of 0x");
+  EXPECT_EXIT((g_options.foreign = 1, deallocate(allocate(1)), deallocate(foreign)), kAborts,
+              "^ashlar: free of 0x");
 }
 
 }  // namespace

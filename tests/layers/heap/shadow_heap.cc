@@ -56,7 +56,11 @@ long check_pattern(const ShadowBlock& block, size_t size) {
 // Mostly small, as programs are: 60 % up to 128 B, 25 % up to 1 KiB, 10 % up to 32 KiB, the rest above.
 size_t ShadowHeap::random_size() {
   const size_t choice = random_.below(1000);
-  size_t most = choice < 600 ? 128 : choice < 850 ? 1024 : choice < 950 ? 32 * kKiB : choice < 998 ? 256 * kKiB : largest_;
+  size_t most = choice < 600   ? 128
+                : choice < 850 ? 1024
+                : choice < 950 ? 32 * kKiB
+                : choice < 998 ? 256 * kKiB
+                               : largest_;
   if (choice % 97 == 0) most = 1;
   most = std::min(most, largest_);
   return random_.below(most + 1);
@@ -74,7 +78,8 @@ void ShadowHeap::note(void* p, size_t size, size_t alignment, bool zeroed) {
   ASSERT_TRUE(std::next(place) == ranges_.end() || start + usable <= std::next(place)->first);
   unsigned char* const bytes = static_cast<unsigned char*>(p);
   if (zeroed) {
-    ASSERT_TRUE(bytes[0] == 0 && memcmp(bytes, bytes + 1, usable - 1) == 0) << size << " bytes are not all zero";
+    ASSERT_TRUE(bytes[0] == 0 && memcmp(bytes, bytes + 1, usable - 1) == 0)
+        << size << " bytes are not all zero";
   }
   const ShadowBlock block{bytes, size, next_name_++};
   write_pattern(block);
@@ -104,7 +109,8 @@ void ShadowHeap::reallocate() {
   const size_t place = random_.below(blocks_.size());
   const ShadowBlock old = blocks_[place];
   ASSERT_EQ(check_pattern(old, old.size), -1) << "block " << old.name << " of " << old.size << " bytes";
-  const size_t size = std::max<size_t>(1, random_.one_in(2) ? random_size() : old.size * random_.between(1, 300) / 100);
+  const size_t size =
+      std::max<size_t>(1, random_.one_in(2) ? random_size() : old.size * random_.between(1, 300) / 100);
   if (size > largest_ * 2) return;
   const size_t usable = usable_size(old.start);
   forget(place);
@@ -122,7 +128,8 @@ void ShadowHeap::reallocate() {
 void ShadowHeap::free_one() {
   const size_t place = random_.below(blocks_.size());
   const ShadowBlock block = blocks_[place];
-  ASSERT_EQ(check_pattern(block, block.size), -1) << "block " << block.name << " of " << block.size << " bytes";
+  ASSERT_EQ(check_pattern(block, block.size), -1)
+      << "block " << block.name << " of " << block.size << " bytes";
   forget(place);
   deallocate(block.start);
 }
@@ -135,7 +142,8 @@ void ShadowHeap::step(size_t most_blocks) {
 }
 
 void ShadowHeap::free_all() {
-  while (!blocks_.empty() && !::testing::Test::HasFatalFailure()) free_one();
+  while (!blocks_.empty() && !::testing::Test::HasFatalFailure())
+    free_one();
 }
 
 ShadowBlock ShadowHeap::give_away() {

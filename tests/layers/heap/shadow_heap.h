@@ -14,7 +14,7 @@ namespace ashlar::heap {
 
 struct ShadowBlock {
   unsigned char* start;
-  size_t size;   // as asked for
+  size_t size;    // as asked for
   uint64_t name;  // of the pattern
 };
 

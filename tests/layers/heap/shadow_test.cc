@@ -12,7 +12,8 @@ void run(uint64_t seed, size_t steps, size_t most_blocks, size_t largest) {
   test::Random random(seed + 1);
   size_t most = most_blocks;
   for (size_t step = 0; step < steps; ++step) {
-    if (step % 50'000 == 0) most = random.one_in(3) ? most_blocks / 20 : most_blocks;  // the load rises and falls
+    if (step % 50'000 == 0)
+      most = random.one_in(3) ? most_blocks / 20 : most_blocks;  // the load rises and falls
     shadow.step(most);
     if (step % 100'000 == 0) {
       ASSERT_EQ(faults(), 0);
@@ -27,9 +28,13 @@ void run(uint64_t seed, size_t steps, size_t most_blocks, size_t largest) {
   EXPECT_EQ(page::g_pages.buddy().dirty_pages(), 0u);
 }
 
-TEST(ShadowHeap, RandomSmallAndLarge) { run(test::seed_or(201), test::scaled(3'000'000), 10'000, 2 * kMiB); }
+TEST(ShadowHeap, RandomSmallAndLarge) {
+  run(test::seed_or(201), test::scaled(3'000'000), 10'000, 2 * kMiB);
+}
 
-TEST(ShadowHeap, RandomSmallAlone) { run(test::seed_or(202), test::scaled(1'500'000), 50'000, 2000); }
+TEST(ShadowHeap, RandomSmallAlone) {
+  run(test::seed_or(202), test::scaled(1'500'000), 50'000, 2000);
+}
 
 // Direct mappings and blocks of the window in turn.
 TEST(ShadowHeap, RandomAcrossTheDirectThreshold) {

@@ -36,7 +36,8 @@ void exchange(ShadowHeap& shadow, Stage& stage, size_t self, test::Random& rando
     std::lock_guard guard(stage.boxes[self].mutex);
     found.swap(stage.boxes[self].blocks);
   }
-  for (const ShadowBlock& block : found) shadow.adopt(block);
+  for (const ShadowBlock& block : found)
+    shadow.adopt(block);
 }
 
 void work(Stage& stage, size_t self, uint64_t seed, size_t rounds, size_t steps) {
@@ -55,7 +56,8 @@ void work(Stage& stage, size_t self, uint64_t seed, size_t rounds, size_t steps)
     }
     stage.barrier.arrive_and_wait();
   }
-  for (const ShadowBlock& block : stage.boxes[self].blocks) shadow.adopt(block);
+  for (const ShadowBlock& block : stage.boxes[self].blocks)
+    shadow.adopt(block);
   shadow.free_all();
 }
 
@@ -66,13 +68,16 @@ void run(uint64_t seed, size_t rounds, size_t steps) {
   for (size_t t = 0; t < kThreads; ++t) {
     threads.emplace_back([&stage, t, seed, rounds, steps] { work(stage, t, seed, rounds, steps); });
   }
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads)
+    thread.join();
   EXPECT_EQ(faults(), 0);
   purge();
   EXPECT_EQ(page::g_pages.counters().live_pages, 0u);
 }
 
-TEST(ShadowHeap, ThreadsWithRemoteFrees) { run(test::seed_or(211), 8, test::scaled(100'000)); }
+TEST(ShadowHeap, ThreadsWithRemoteFrees) {
+  run(test::seed_or(211), 8, test::scaled(100'000));
+}
 
 // Threads that are born, work a little, leave blocks behind for others, and die.
 TEST(ShadowHeap, ThreadsComeAndGo) {
@@ -89,13 +94,17 @@ TEST(ShadowHeap, ThreadsComeAndGo) {
           std::lock_guard guard(left.mutex);
           found.swap(left.blocks);
         }
-        for (const ShadowBlock& block : found) shadow.adopt(block);
-        for (int step = 0; step < 500; ++step) shadow.step(300);
+        for (const ShadowBlock& block : found)
+          shadow.adopt(block);
+        for (int step = 0; step < 500; ++step)
+          shadow.step(300);
         std::lock_guard guard(left.mutex);
-        while (shadow.blocks() > 0) left.blocks.push_back(shadow.give_away());
+        while (shadow.blocks() > 0)
+          left.blocks.push_back(shadow.give_away());
       });
     }
-    for (std::thread& thread : threads) thread.join();
+    for (std::thread& thread : threads)
+      thread.join();
     while (left.blocks.size() > 500) {
       deallocate(left.blocks.back().start);
       left.blocks.pop_back();
@@ -105,7 +114,8 @@ TEST(ShadowHeap, ThreadsComeAndGo) {
     }
     if (::testing::Test::HasFailure()) return;
   }
-  for (const ShadowBlock& block : left.blocks) deallocate(block.start);
+  for (const ShadowBlock& block : left.blocks)
+    deallocate(block.start);
   purge();
   EXPECT_EQ(faults(), 0);
   EXPECT_EQ(page::g_pages.counters().live_pages, 0u);

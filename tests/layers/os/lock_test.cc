@@ -23,7 +23,8 @@ TEST(Lock, ExcludesThreads) {
       }
     });
   }
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads)
+    thread.join();
   EXPECT_EQ(counter, 4 * rounds);
   EXPECT_FALSE(lock.held_by_me());
 }
@@ -41,7 +42,8 @@ TEST(Lock, SleepersAreWoken) {
       }
     });
   }
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads)
+    thread.join();
   EXPECT_EQ(turn, 180);
 }
 
@@ -81,7 +83,8 @@ TEST(Lock, ResetFreesWhoeverHeldIt) {
 }
 
 TEST(Lock, RisingRanksNest) {
-  static Lock init(LockRank::kInit), registry(LockRank::kRegistry), direct(LockRank::kDirect), page(LockRank::kPage);
+  static Lock init(LockRank::kInit), registry(LockRank::kRegistry), direct(LockRank::kDirect),
+      page(LockRank::kPage);
   for (int round = 0; round < 3; ++round) {
     LockGuard first(init), second(registry), third(direct), fourth(page);
     EXPECT_TRUE(init.held_by_me() && registry.held_by_me() && direct.held_by_me() && page.held_by_me());
@@ -97,7 +100,8 @@ TEST(LockDeathTest, FallingRanksStop) {
     LockGuard outer(first);
     LockGuard inner(second);
   };
-  EXPECT_EXIT(take(page, registry), ::testing::KilledBySignal(SIGABRT), "ashlar: broken invariant: .*lock.cc");
+  EXPECT_EXIT(take(page, registry), ::testing::KilledBySignal(SIGABRT),
+              "ashlar: broken invariant: .*lock.cc");
   EXPECT_EXIT(take(page, other_page), ::testing::KilledBySignal(SIGABRT), "ashlar: broken invariant");
 #else
   GTEST_SKIP() << "ranks are checked with ASHLAR_INVARIANTS alone";
@@ -106,7 +110,8 @@ TEST(LockDeathTest, FallingRanksStop) {
 
 TEST(Backoff, ComesBack) {
   Backoff backoff;
-  for (int round = 0; round < 400; ++round) backoff.wait();  // through spinning, yielding and sleeping
+  for (int round = 0; round < 400; ++round)
+    backoff.wait();  // through spinning, yielding and sleeping
 }
 
 }  // namespace

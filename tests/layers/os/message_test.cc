@@ -20,7 +20,9 @@ TEST(Message, TextNumbersAndAddresses) {
   EXPECT_EQ(line_of(message), "ashlar: a 0 42 18446744073709551615 0x0 0xdeadbeef 0xffffffffffffffff cut\n");
 }
 
-TEST(Message, Empty) { EXPECT_EQ(line_of(Message{}), "ashlar: \n"); }
+TEST(Message, Empty) {
+  EXPECT_EQ(line_of(Message{}), "ashlar: \n");
+}
 
 TEST(Message, WhatDoesNotFitIsCutOff) {
   for (int variant = 0; variant < 4; ++variant) {
@@ -29,8 +31,10 @@ TEST(Message, WhatDoesNotFitIsCutOff) {
     for (int i = 0; i < 4; ++i) {
       if (variant == 0) message.text(filler.c_str());
       if (variant == 1) message.text(filler.c_str(), filler.size());
-      for (int n = 0; n < 30 && variant == 2; ++n) message.number(SIZE_MAX);
-      for (int n = 0; n < 30 && variant == 3; ++n) message.hex(UINTPTR_MAX);
+      for (int n = 0; n < 30 && variant == 2; ++n)
+        message.number(SIZE_MAX);
+      for (int n = 0; n < 30 && variant == 3; ++n)
+        message.hex(UINTPTR_MAX);
     }
     const std::string line = line_of(message);
     EXPECT_EQ(line.size(), 480 + 9u) << variant;

@@ -15,7 +15,9 @@
 namespace ashlar::os {
 namespace {
 
-TEST(System, PageSizeIsTheKernels) { EXPECT_EQ(page_size(), static_cast<size_t>(sysconf(_SC_PAGESIZE))); }
+TEST(System, PageSizeIsTheKernels) {
+  EXPECT_EQ(page_size(), static_cast<size_t>(sysconf(_SC_PAGESIZE)));
+}
 
 TEST(System, MemoryIsAtMostTheRam) {
   const size_t ram = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * page_size();
@@ -29,7 +31,8 @@ TEST(System, ResidentSizeFollowsWhatIsTouched) {
   ASSERT_NE(p, MAP_FAILED);
   const size_t before = resident_size();
   ASSERT_GT(before, 0u);
-  for (size_t i = 0; i < kBytes; i += 4096) static_cast<volatile char*>(p)[i] = 1;
+  for (size_t i = 0; i < kBytes; i += 4096)
+    static_cast<volatile char*>(p)[i] = 1;
   const size_t with = resident_size();
   EXPECT_GE(with, before + kBytes - 2 * kMiB);
   munmap(p, kBytes);

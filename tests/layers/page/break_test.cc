@@ -11,8 +11,12 @@ void start_on_break() {
   ASSERT_EQ(g_window_owner.source(), Source::kSbrk);
 }
 
-char* address(PageIndex page) { return reinterpret_cast<char*>(page_address(page)); }
-uintptr_t break_now() { return reinterpret_cast<uintptr_t>(sbrk(0)); }
+char* address(PageIndex page) {
+  return reinterpret_cast<char*>(page_address(page));
+}
+uintptr_t break_now() {
+  return reinterpret_cast<uintptr_t>(sbrk(0));
+}
 
 TEST(Break, MemoryComesFromIt) {
   EXPECT_EQ(test::run_in_child([] {
@@ -23,7 +27,8 @@ TEST(Break, MemoryComesFromIt) {
               const PageIndex page = g_pages.allocate_large(1000, 0);
               ASSERT_NE(page, kNoPage);
               EXPECT_GE(break_now(), page_address(page + 1000));
-              for (PageCount i = 0; i < 1000; ++i) address(page + i)[0] = 3;
+              for (PageCount i = 0; i < 1000; ++i)
+                address(page + i)[0] = 3;
               EXPECT_TRUE(g_pages.check_invariants());
             }),
             0);
@@ -49,11 +54,13 @@ TEST(Break, WhatOthersTakeStaysTheirs) {
                 ours.emplace_back(page, count);
               }
               for (const auto& [start, bytes] : foreign) {
-                for (size_t i = 0; i < bytes; ++i) ASSERT_EQ(start[i], 0x77) << "somebody else's memory was used";
+                for (size_t i = 0; i < bytes; ++i)
+                  ASSERT_EQ(start[i], 0x77) << "somebody else's memory was used";
               }
               EXPECT_GT(g_window_owner.gap_pages(), 0u);
               EXPECT_TRUE(g_pages.check_invariants());
-              for (const auto& [page, count] : ours) EXPECT_TRUE(g_pages.release_large(page));
+              for (const auto& [page, count] : ours)
+                EXPECT_TRUE(g_pages.release_large(page));
               EXPECT_TRUE(g_pages.check_invariants());
             }),
             0);
@@ -67,7 +74,8 @@ TEST(Break, IsLoweredWhenAskedTo) {
               start_on_break();
               const PageIndex keep = g_pages.allocate_large(10, 0);
               const PageIndex page = g_pages.allocate_large(20'000, 0);
-              for (PageCount i = 0; i < 20'000; ++i) address(page + i)[0] = 3;
+              for (PageCount i = 0; i < 20'000; ++i)
+                address(page + i)[0] = 3;
               const uintptr_t high = break_now();
               g_pages.release_large(page);
               EXPECT_GT(g_pages.purge_all(), 0u);
@@ -76,7 +84,8 @@ TEST(Break, IsLoweredWhenAskedTo) {
               address(keep)[0] = 1;
               const PageIndex again = g_pages.allocate_large(20'000, 0);  // and rises again
               ASSERT_NE(again, kNoPage);
-              for (PageCount i = 0; i < 20'000; ++i) ASSERT_EQ(address(again + i)[0], 0);
+              for (PageCount i = 0; i < 20'000; ++i)
+                ASSERT_EQ(address(again + i)[0], 0);
             }),
             0);
 }

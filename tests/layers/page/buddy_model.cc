@@ -20,7 +20,8 @@ std::optional<size_t> BuddyModel::modelled(PageIndex page) const {
 
 size_t BuddyModel::contiguous(size_t page, size_t limit) const {
   size_t count = 0;
-  while (count < limit && page + count < pages() && real(page + count) == real(page) + count) ++count;
+  while (count < limit && page + count < pages() && real(page + count) == real(page) + count)
+    ++count;
   return count;
 }
 
@@ -31,7 +32,8 @@ void BuddyModel::set_free(size_t page, bool free) {
 
 size_t BuddyModel::free_dirty_pages() const {
   size_t count = 0;
-  for (size_t page = 0; page < pages(); ++page) count += is_free(page) && is_dirty(page) ? 1 : 0;
+  for (size_t page = 0; page < pages(); ++page)
+    count += is_free(page) && is_dirty(page) ? 1 : 0;
   return count;
 }
 

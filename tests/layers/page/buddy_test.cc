@@ -42,7 +42,8 @@ class Duel {
     size_t clean[kMaxOrder + 1], dirty[kMaxOrder + 1];
     buddy_.count_blocks(clean, dirty);
     size_t pages = 0;
-    for (unsigned order = 0; order <= kMaxOrder; ++order) pages += (clean[order] + dirty[order]) << order;
+    for (unsigned order = 0; order <= kMaxOrder; ++order)
+      pages += (clean[order] + dirty[order]) << order;
     ASSERT_EQ(pages, model_.free_pages());
     size_t expected[2][kChunkOrder] = {};
     for (size_t place = 0; place < model_.chunk_count(); ++place) {
@@ -61,7 +62,8 @@ class Duel {
   // The model follows: `count` pages from `start` become free, or no longer are.
   void follow(PageIndex start, PageCount count, bool free) {
     const auto first = model_.modelled(start);
-    ASSERT_TRUE(first.has_value() && model_.contiguous(*first, count) == count) << start << " was never the buddy's";
+    ASSERT_TRUE(first.has_value() && model_.contiguous(*first, count) == count)
+        << start << " was never the buddy's";
     for (size_t page = *first; page < *first + count; ++page) {
       ASSERT_NE(model_.is_free(page), free) << "page " << page;
       model_.set_free(page, free);
@@ -92,7 +94,8 @@ class Duel {
     const size_t first = random_.below(model_.pages());
     const size_t limit = model_.contiguous(first, random_.between(1, size_t{1} << random_.below(10)));
     PageCount count = 0;
-    while (count < limit && !model_.is_free(first + count)) ++count;
+    while (count < limit && !model_.is_free(first + count))
+      ++count;
     if (count == 0) return;
     if (random_.one_in(2)) mark(first, random_.between(1, count), random_.one_in(2));
     buddy_.insert(model_.real(first), count);
@@ -103,7 +106,8 @@ class Duel {
     const size_t first = random_.below(model_.pages());
     const size_t limit = model_.contiguous(first, random_.between(1, 600));
     PageCount count = 0;
-    while (count < limit && model_.is_free(first + count)) ++count;
+    while (count < limit && model_.is_free(first + count))
+      ++count;
     if (count == 0) return;
     buddy_.take(model_.real(first), count);
     follow(model_.real(first), count, false);
@@ -113,11 +117,13 @@ class Duel {
     const size_t first = random_.below(model_.pages());
     const size_t limit = random_.between(1, 700);
     size_t free = 0;
-    while (free < model_.contiguous(first, limit) && model_.is_free(first + free)) ++free;
+    while (free < model_.contiguous(first, limit) && model_.is_free(first + free))
+      ++free;
     ASSERT_EQ(buddy_.free_run_at(model_.real(first), static_cast<PageCount>(limit)), free);
     ASSERT_EQ(buddy_.is_free(model_.real(first)), model_.is_free(first));
     size_t start = first;
-    while (start > 0 && model_.is_free(start - 1) && model_.real(start - 1) + 1 == model_.real(start)) --start;
+    while (start > 0 && model_.is_free(start - 1) && model_.real(start - 1) + 1 == model_.real(start))
+      --start;
     ASSERT_EQ(buddy_.free_run_before(model_.real(first)), model_.real(start));
   }
 
@@ -140,7 +146,8 @@ class Duel {
 
   void mark(size_t first, size_t count, bool dirty) {
     set_dirty(model_.real(first), static_cast<PageCount>(count), dirty);
-    for (size_t page = first; page < first + count; ++page) model_.set_dirty(page, dirty);
+    for (size_t page = first; page < first + count; ++page)
+      model_.set_dirty(page, dirty);
   }
 
   // Of pages in use; and the bits read back in one mask.
@@ -148,10 +155,12 @@ class Duel {
     const size_t first = random_.below(model_.pages());
     const size_t count = model_.contiguous(first, random_.between(1, 64));
     size_t used = 0;
-    while (used < count && !model_.is_free(first + used)) ++used;
+    while (used < count && !model_.is_free(first + used))
+      ++used;
     if (used > 0) mark(first, used, random_.one_in(2));
     const uint64_t mask = dirty_mask(model_.real(first), static_cast<PageCount>(count));
-    for (size_t i = 0; i < count; ++i) ASSERT_EQ((mask >> i & 1) != 0, model_.is_dirty(first + i));
+    for (size_t i = 0; i < count; ++i)
+      ASSERT_EQ((mask >> i & 1) != 0, model_.is_dirty(first + i));
     ASSERT_EQ(count_bits(mask), count_dirty(model_.real(first), static_cast<PageCount>(count)));
   }
 
@@ -172,9 +181,13 @@ void fight(const std::vector<ChunkIndex>& chunks, size_t steps, size_t check_eac
   duel.compare_sums();
 }
 
-TEST(Buddy, RandomInAFewChunks) { fight({0, 1, 2}, scaled(1'000'000), 10'000, test::seed_or(11)); }
+TEST(Buddy, RandomInAFewChunks) {
+  fight({0, 1, 2}, scaled(1'000'000), 10'000, test::seed_or(11));
+}
 
-TEST(Buddy, RandomInOneChunk) { fight({0}, scaled(300'000), 2000, test::seed_or(12)); }
+TEST(Buddy, RandomInOneChunk) {
+  fight({0}, scaled(300'000), 2000, test::seed_or(12));
+}
 
 // Chunks on both sides of the end of a group (64) and of a super (4096).
 TEST(Buddy, RandomAcrossGroupsAndSupers) {
@@ -190,11 +203,13 @@ TEST(Buddy, TheTailGoesBackAtOnce) {
   EXPECT_EQ(buddy.free_run_at(129, 500), 127u);
   size_t clean[kMaxOrder + 1], dirty[kMaxOrder + 1];
   buddy.count_blocks(clean, dirty);
-  for (unsigned order = 0; order < 7; ++order) EXPECT_EQ(clean[order], 1u) << order;  // 127 = 1 + 2 + ... + 64
-  buddy.insert(0, 129);  // and coalesces again
+  for (unsigned order = 0; order < 7; ++order)
+    EXPECT_EQ(clean[order], 1u) << order;  // 127 = 1 + 2 + ... + 64
+  buddy.insert(0, 129);                    // and coalesces again
   buddy.count_blocks(clean, dirty);
   EXPECT_EQ(clean[8], 1u);
-  for (unsigned order = 0; order < 8; ++order) EXPECT_EQ(clean[order], 0u) << order;
+  for (unsigned order = 0; order < 8; ++order)
+    EXPECT_EQ(clean[order], 0u) << order;
 }
 
 TEST(Buddy, OneDirtyPageMakesABlockDirty) {

@@ -22,7 +22,8 @@ TEST(Direct, AllocateSizeRelease) {
   char* const p = static_cast<char*>(g_direct.allocate(100'000, 16));
   ASSERT_NE(p, nullptr);
   EXPECT_EQ(g_direct.size_of(p), 102'400u);
-  for (size_t i = 0; i < 102'400; ++i) ASSERT_EQ(p[i], 0);
+  for (size_t i = 0; i < 102'400; ++i)
+    ASSERT_EQ(p[i], 0);
   EXPECT_EQ(g_direct.size_of(p + 4096), 0u);
   size_t size = 0;
   EXPECT_EQ(g_direct.containing(p + 102'399, &size), reinterpret_cast<uintptr_t>(p));
@@ -66,7 +67,8 @@ TEST(Direct, ResizingKeepsTheContent) {
       EXPECT_EQ(g_direct.size_of(p), 0u);
     }
     const size_t kept = std::min(bytes, wanted);
-    for (size_t i = 0; i < kept; i += 97) ASSERT_EQ(q[i], 0x21);
+    for (size_t i = 0; i < kept; i += 97)
+      ASSERT_EQ(q[i], 0x21);
     memset(q, 0x21, wanted);
     p = q;
     bytes = wanted;
@@ -143,7 +145,8 @@ TEST(Direct, ThreadsMoveAndFreeTheirs) {
       }
     });
   }
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads)
+    thread.join();
   EXPECT_TRUE(g_direct.check_invariants());
   EXPECT_EQ(blocks(), 0u);
 }

@@ -22,7 +22,8 @@ class PageLayerTest : public ::testing::Test {
   }
   static char* address(PageIndex page) { return reinterpret_cast<char*>(page_address(page)); }
   static void touch(PageIndex page, PageCount count, char value = 1) {
-    for (PageCount i = 0; i < count; ++i) address(page + i)[0] = value;
+    for (PageCount i = 0; i < count; ++i)
+      address(page + i)[0] = value;
   }
   static size_t free_pages() {
     size_t free = 0, dirty = 0;

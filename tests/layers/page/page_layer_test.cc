@@ -39,8 +39,10 @@ TEST_F(PageLayerTest, FreshPagesAreCleanAndAligned) {
 // Three free blocks of 16 pages, apart: a clean one, two dirty ones above it, and more never opened.
 TEST_F(PageLayerTest, DirtyBeforeCleanBeforeUntouchedAndLowestFirst) {
   PageIndex blocks[8];
-  for (PageIndex& block : blocks) block = allocate(16, 4);
-  while (free_pages() > 0) allocate(1);  // nothing else is free
+  for (PageIndex& block : blocks)
+    block = allocate(16, 4);
+  while (free_pages() > 0)
+    allocate(1);  // nothing else is free
   const PageCount opened = g_window_owner.opened();
   g_pages.release(blocks[1], 16, 0);
   g_pages.release(blocks[5], 16, 0xffff);
@@ -58,7 +60,8 @@ TEST_F(PageLayerTest, DirtyBeforeCleanBeforeUntouchedAndLowestFirst) {
 TEST_F(PageLayerTest, DirtyBitsComeBackAsTheyWere) {
   const PageIndex page = allocate(64, 6);
   const uint64_t pattern = 0xf0f0'0000'1234'8001;
-  while (free_pages() > 0) allocate(1);
+  while (free_pages() > 0)
+    allocate(1);
   g_pages.release(page, 64, pattern);
   EXPECT_EQ(dirty_pages(), count_bits(pattern));
   uint64_t dirty = 0;
@@ -77,8 +80,10 @@ TEST_F(PageLayerTest, ABigBlockFitsIntoAPartlyOpenedChunk) {
 
 TEST_F(PageLayerTest, BigBlocksTakeTheLowestRunOfChunks) {
   PageIndex big[4];
-  for (PageIndex& block : big) block = g_pages.allocate_large(512, 0);
-  for (const PageIndex block : big) EXPECT_EQ(block % kPagesPerChunk, 0u);
+  for (PageIndex& block : big)
+    block = g_pages.allocate_large(512, 0);
+  for (const PageIndex block : big)
+    EXPECT_EQ(block % kPagesPerChunk, 0u);
   g_pages.release_large(big[2]);
   g_pages.release_large(big[0]);
   EXPECT_EQ(g_pages.allocate_large(512, 0), big[0]);
@@ -118,14 +123,17 @@ TEST_F(PageLayerTest, TrimmingGivesTheTailBackDirty) {
 
 TEST_F(PageLayerTest, ExhaustionIsNoPageAndRecovers) {
   std::vector<PageIndex> blocks;
-  for (PageIndex page; (page = g_pages.allocate_large(5000, 0)) != kNoPage;) blocks.push_back(page);
+  for (PageIndex page; (page = g_pages.allocate_large(5000, 0)) != kNoPage;)
+    blocks.push_back(page);
   EXPECT_EQ(g_pages.allocate_large(5000, 0), kNoPage);
   EXPECT_GE(blocks.size(), kTestWindow / kPageSize / 5120 - 1);
   EXPECT_TRUE(g_pages.check_invariants());
   g_pages.release_large(blocks.back());
   EXPECT_EQ(g_pages.allocate_large(5000, 0), blocks.back());
-  for (const PageIndex page : blocks) EXPECT_TRUE(g_pages.release_large(page));
-  EXPECT_NE(g_pages.allocate_large(g_window_owner.opened() - kPagesPerChunk, 0), kNoPage);  // all in one again
+  for (const PageIndex page : blocks)
+    EXPECT_TRUE(g_pages.release_large(page));
+  EXPECT_NE(g_pages.allocate_large(g_window_owner.opened() - kPagesPerChunk, 0),
+            kNoPage);  // all in one again
 }
 
 // Everything at once: content, overlap, lengths.
@@ -135,7 +143,8 @@ TEST_F(PageLayerTest, RandomBlocksKeepTheirContent) {
   test::Random random(seed);
   std::map<PageIndex, std::pair<PageCount, char>> live;
   const auto check = [](PageIndex page, PageCount count, char value) {
-    for (PageCount i = 0; i < count; ++i) ASSERT_EQ(address(page + i)[0], value) << "page " << page + i;
+    for (PageCount i = 0; i < count; ++i)
+      ASSERT_EQ(address(page + i)[0], value) << "page " << page + i;
   };
   for (size_t step = 0; step < test::scaled(50'000); ++step) {
     const char value = static_cast<char>(step);

@@ -13,7 +13,8 @@ struct Held {
 
 // Writes who has it into every page.
 void sign(const Held& held, uintptr_t who) {
-  for (PageCount i = 0; i < held.count; ++i) *reinterpret_cast<uintptr_t*>(page_address(held.page + i)) = who + i;
+  for (PageCount i = 0; i < held.count; ++i)
+    *reinterpret_cast<uintptr_t*>(page_address(held.page + i)) = who + i;
 }
 
 size_t forged(const Held& held, uintptr_t who) {
@@ -73,10 +74,12 @@ TEST_F(PageLayerTest, ThreadsShareNoPage) {
       std::this_thread::yield();
     }
   });
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads)
+    thread.join();
   stop = true;
   purger.join();
-  for (const size_t count : bad) EXPECT_EQ(count, 0u);
+  for (const size_t count : bad)
+    EXPECT_EQ(count, 0u);
   EXPECT_EQ(g_pages.counters().live_pages, 0u);
   EXPECT_EQ(g_pages.counters().in_flight_pages, 0u);
   EXPECT_EQ(free_pages(), g_window_owner.opened());

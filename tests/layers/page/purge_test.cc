@@ -40,7 +40,8 @@ TEST_F(PurgeTest, FreeDirtyMemoryStaysWithinTheBudget) {
     if (HasFatalFailure()) FAIL() << "at step " << step;
   }
   EXPECT_GT(g_pages.counters().purge_calls, 0u);
-  for (const PageIndex page : live) g_pages.release_large(page);
+  for (const PageIndex page : live)
+    g_pages.release_large(page);
 }
 
 // No two free pages adjoin: nothing of 64 KiB is there to purge, single pages must go.
@@ -108,7 +109,8 @@ TEST_F(PurgeTest, PurgeAllLeavesNothingResidentAndZeroes) {
   EXPECT_EQ(test::count_resident(address(a), 3000), 0u);
   EXPECT_EQ(test::count_resident(address(b), 77), 0u);
   EXPECT_EQ(address(wall)[0], 6);
-  for (PageCount i = 0; i < 3000; ++i) ASSERT_EQ(address(a + i)[0], 0);
+  for (PageCount i = 0; i < 3000; ++i)
+    ASSERT_EQ(address(a + i)[0], 0);
   uint64_t dirty = 0;
   g_pages.allocate(64, 0, &dirty);
   EXPECT_EQ(dirty, 0u);

@@ -28,8 +28,8 @@ TEST(ClassIndex, RandomAgainstSets) {
   const ChunkIndex places[] = {0, 1, 63, 64, 127, 128, 4095, 4096, 4160, kChunks - 1};
   for (size_t step = 0; step < test::scaled(500'000); ++step) {
     const size_t which = random.below(std::size(rows));
-    const UnitIndex unit =
-        static_cast<UnitIndex>(places[random.below(std::size(places))] * kUnitsPerChunk + random.below(kUnitsPerChunk));
+    const UnitIndex unit = static_cast<UnitIndex>(places[random.below(std::size(places))] * kUnitsPerChunk +
+                                                  random.below(kUnitsPerChunk));
     switch (random.below(5)) {
       case 0:
         set_available(rows[which], unit);
@@ -67,8 +67,8 @@ TEST(ClassIndex, ThreadsLoseNoSummary) {
       threads.emplace_back([t, round, seed, &kept] {
         test::Random random(seed + round * 4 + t);
         for (int step = 0; step < 2000; ++step) {
-          const UnitIndex unit = static_cast<UnitIndex>((random.one_in(2) ? 0 : 64) * kUnitsPerChunk +
-                                                        random.below(2) * 4 + t);
+          const UnitIndex unit =
+              static_cast<UnitIndex>((random.one_in(2) ? 0 : 64) * kUnitsPerChunk + random.below(2) * 4 + t);
           if (kept[t].insert(unit).second) {
             set_available(5, unit);
           } else {
@@ -78,12 +78,16 @@ TEST(ClassIndex, ThreadsLoseNoSummary) {
         }
       });
     }
-    for (std::thread& thread : threads) thread.join();
+    for (std::thread& thread : threads)
+      thread.join();
     std::set<UnitIndex> expected, found;
-    for (const std::set<UnitIndex>& units : kept) expected.insert(units.begin(), units.end());
-    for (UnitIndex at = 0; (at = find_available(5, at)) != kNoUnit; ++at) found.insert(at);
+    for (const std::set<UnitIndex>& units : kept)
+      expected.insert(units.begin(), units.end());
+    for (UnitIndex at = 0; (at = find_available(5, at)) != kNoUnit; ++at)
+      found.insert(at);
     ASSERT_EQ(found, expected) << "round " << round;
-    for (const UnitIndex unit : expected) clear_available(5, unit);
+    for (const UnitIndex unit : expected)
+      clear_available(5, unit);
     ASSERT_EQ(find_available(5, 0), kNoUnit);
   }
 }

@@ -36,7 +36,8 @@ class SlabModel {
   }
 
   void put_random(test::Random& random) {
-    auto place = live_.lower_bound(page::g_window.base + random.below(pages_to_bytes(page::g_window_owner.opened())));
+    auto place =
+        live_.lower_bound(page::g_window.base + random.below(pages_to_bytes(page::g_window_owner.opened())));
     if (place == live_.end()) place = live_.begin();
     const auto [start, index] = *place;
     const char* const slot = reinterpret_cast<char*>(start);
@@ -82,7 +83,8 @@ TEST_F(SlabTest, RandomAgainstASet) {
     if (step % 20'000 == 0) purge_all_holes();
     if (HasFatalFailure()) FAIL() << "at step " << step;
   }
-  while (model.size() > 0 && !HasFatalFailure()) model.put_random(random);
+  while (model.size() > 0 && !HasFatalFailure())
+    model.put_random(random);
   release_kept();
   EXPECT_EQ(live_pages(), 0u);
 }
@@ -92,10 +94,13 @@ TEST_F(SlabTest, EveryClassFillsItsSlabs) {
     const ClassInfo& info = kClasses[index];
     std::set<char*> starts;
     const std::vector<char*> slots = take_all(index, info.slots);
-    for (char* const slot : slots) starts.insert(slab_start(slot, index));
+    for (char* const slot : slots)
+      starts.insert(slab_start(slot, index));
     EXPECT_EQ(starts.size(), 1u) << info.size;  // one slab was enough
-    EXPECT_EQ((*starts.begin() - reinterpret_cast<char*>(page::g_window.base)) % (kPageSize << info.order), 0);
-    for (char* const slot : slots) put(slot, index);
+    EXPECT_EQ((*starts.begin() - reinterpret_cast<char*>(page::g_window.base)) % (kPageSize << info.order),
+              0);
+    for (char* const slot : slots)
+      put(slot, index);
   }
 }
 
@@ -127,12 +132,15 @@ TEST_F(SlabTest, AFreshSlabIsTouchedAPageAtATime) {
 TEST_F(SlabTest, RefillsTakeTheLowestSlab) {
   constexpr unsigned kIndex = 4;  // 64 B, 256 slots a slab
   std::map<char*, std::vector<char*>> slabs;
-  for (char* const slot : take_all(kIndex, 20 * kClasses[kIndex].slots)) slabs[slab_start(slot, kIndex)].push_back(slot);
+  for (char* const slot : take_all(kIndex, 20 * kClasses[kIndex].slots))
+    slabs[slab_start(slot, kIndex)].push_back(slot);
   ASSERT_EQ(slabs.size(), 20u);
   std::vector<char*> starts;
-  for (const auto& [start, slots] : slabs) starts.push_back(start);
+  for (const auto& [start, slots] : slabs)
+    starts.push_back(start);
   for (const size_t which : {15u, 3u, 9u}) {
-    for (unsigned i = 0; i < 100; ++i) put(slabs[starts[which]][i], kIndex);
+    for (unsigned i = 0; i < 100; ++i)
+      put(slabs[starts[which]][i], kIndex);
   }
   EXPECT_EQ(slab_start(take_all(kIndex, 100)[99], kIndex), starts[3]);
   EXPECT_EQ(slab_start(take(kIndex, 1)[0], kIndex), starts[9]);
@@ -144,22 +152,27 @@ TEST_F(SlabTest, RefillsTakeTheLowestSlab) {
 TEST_F(SlabTest, EmptySlabsGoBack) {
   std::vector<std::pair<char*, unsigned>> slots;
   for (const unsigned index : {1u, 5u, 32u, 40u, 50u, 80u}) {
-    for (char* const slot : take_all(index, 2000)) slots.emplace_back(slot, index);
+    for (char* const slot : take_all(index, 2000))
+      slots.emplace_back(slot, index);
   }
   EXPECT_GT(live_pages(), 6 * 2000 * 16 / kPageSize);
   test::Random random(91);
-  for (size_t i = slots.size(); i > 1; --i) std::swap(slots[i - 1], slots[random.below(i)]);
-  for (const auto& [slot, index] : slots) put(slot, index);
+  for (size_t i = slots.size(); i > 1; --i)
+    std::swap(slots[i - 1], slots[random.below(i)]);
+  for (const auto& [slot, index] : slots)
+    put(slot, index);
   EXPECT_LE(live_pages(), 64u);
   const size_t kept = live_pages();
   EXPECT_EQ(release_kept(), kept);
   EXPECT_EQ(live_pages(), 0u);
-  for (PageIndex page = 0; page < page::g_window_owner.opened(); ++page) ASSERT_EQ(page::g_window.map[page], 0);
+  for (PageIndex page = 0; page < page::g_window_owner.opened(); ++page)
+    ASSERT_EQ(page::g_window.map[page], 0);
 }
 
 TEST_F(SlabTest, KeptSlabsAreBounded) {
   for (int round = 0; round < 3; ++round) {
-    for (unsigned index = 1; index < kClassCount; ++index) put(take(index, 1)[0], index);
+    for (unsigned index = 1; index < kClassCount; ++index)
+      put(take(index, 1)[0], index);
     EXPECT_LE(live_pages(), 64u);
   }
   // A kept slab is used again before a new one is made.
@@ -178,7 +191,8 @@ TEST_F(SlabTest, ManySlotsOfAWordAtOnce) {
   SlabReading reading{};
   ASSERT_TRUE(read_slab(place.unit, &reading));
   EXPECT_EQ(reading.free_slots, 64u);
-  for (unsigned slot = 0; slot < 1024; ++slot) EXPECT_EQ(is_slot_free({place.unit, slot}), slot / 64 == 3);
+  for (unsigned slot = 0; slot < 1024; ++slot)
+    EXPECT_EQ(is_slot_free({place.unit, slot}), slot / 64 == 3);
 }
 
 TEST_F(SlabTest, ExhaustionIsAnEmptyChain) {
@@ -196,8 +210,9 @@ using SlabDeathTest = SlabTest;
 TEST_F(SlabDeathTest, ADoubleFreeStops) {
   const std::vector<char*> slots = take_all(4, 10);
   put(slots[5], 4);
-  EXPECT_EXIT(put(slots[5], 4), ::testing::KilledBySignal(SIGABRT),
-              "^ashlar: double free of 0x[0-9a-f]+: slot 5 of 256 in the slab of 64 B blocks at 0x[0-9a-f]+ is free");
+  EXPECT_EXIT(
+      put(slots[5], 4), ::testing::KilledBySignal(SIGABRT),
+      "^ashlar: double free of 0x[0-9a-f]+: slot 5 of 256 in the slab of 64 B blocks at 0x[0-9a-f]+ is free");
 }
 
 TEST_F(SlabDeathTest, AFreeIntoADeadSlabStops) {
@@ -209,8 +224,9 @@ TEST_F(SlabDeathTest, AFreeIntoADeadSlabStops) {
 
 TEST_F(SlabDeathTest, AnInteriorPointerStops) {
   const std::vector<char*> slots = take_all(4, 10);
-  EXPECT_EXIT(put(slots[5] + 16, 4), ::testing::KilledBySignal(SIGABRT),
-              "^ashlar: free of 0x[0-9a-f]+, which is no block's start: it lies 16 bytes into slot 5 of the slab");
+  EXPECT_EXIT(
+      put(slots[5] + 16, 4), ::testing::KilledBySignal(SIGABRT),
+      "^ashlar: free of 0x[0-9a-f]+, which is no block's start: it lies 16 bytes into slot 5 of the slab");
   const std::vector<char*> odd = take_all(36, 1);  // 768 B: the slab has a tail behind its last slot
   char* const tail = slab_start(odd[0], 36) + size_t{kClasses[36].slots} * kClasses[36].size;
   EXPECT_EXIT(put(tail, 36), ::testing::KilledBySignal(SIGABRT), "no block's start");

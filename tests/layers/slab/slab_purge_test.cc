@@ -26,7 +26,8 @@ class HoleTest : public SlabTest {
       live.push_back(slot);
     }
     const auto end = std::partition(live.begin(), live.end(), [&](char*) { return random.one_in(one_in); });
-    for (auto slot = end; slot != live.end(); ++slot) put(*slot, index);
+    for (auto slot = end; slot != live.end(); ++slot)
+      put(*slot, index);
     live.erase(end, live.end());
     return live;
   }
@@ -41,7 +42,8 @@ class HoleTest : public SlabTest {
       const std::vector<bool> resident = test::resident(slab, count);
       for (size_t page = 0; page < count; ++page) {
         pages += resident[page] ? 1 : 0;
-        EXPECT_TRUE(!resident[page] || (reading.touched >> page & 1) != 0) << "resident, but not noted as touched";
+        EXPECT_TRUE(!resident[page] || (reading.touched >> page & 1) != 0)
+            << "resident, but not noted as touched";
       }
     }
     return pages;
@@ -60,9 +62,11 @@ TEST_F(HoleTest, PagesLeaveAndContentStays) {
     if (kClasses[index].size >= 512) {
       EXPECT_GT(purged * 100, before * 40);  // design.md: 66 % of the pages of 512 B slots
     }
-    for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, index));
+    for (const char* const slot : live)
+      ASSERT_TRUE(is_filled(slot, index));
     EXPECT_EQ(purge_all_holes(), 0u);  // nothing is left to give
-    for (char* const slot : live) put(slot, index);
+    for (char* const slot : live)
+      put(slot, index);
   }
 }
 
@@ -71,9 +75,12 @@ TEST_F(HoleTest, SlotsOnPurgedPagesAreUsable) {
   const std::vector<char*> live = survivors(kIndex, 30, 20);
   ASSERT_GT(purge_all_holes(), 0u);
   const std::vector<char*> again = take_all(kIndex, 30 * kClasses[kIndex].slots - live.size());
-  for (char* const slot : again) fill(slot, kIndex);
-  for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, kIndex));
-  for (const char* const slot : again) ASSERT_TRUE(is_filled(slot, kIndex));
+  for (char* const slot : again)
+    fill(slot, kIndex);
+  for (const char* const slot : live)
+    ASSERT_TRUE(is_filled(slot, kIndex));
+  for (const char* const slot : again)
+    ASSERT_TRUE(is_filled(slot, kIndex));
   EXPECT_TRUE(check_invariants());
 }
 
@@ -83,14 +90,20 @@ TEST_F(HoleTest, StraddlingSlotsAreHeldWhole) {
   for (size_t one_in = 2; one_in < 12; ++one_in) {
     const std::vector<char*> live = survivors(kIndex, 10, one_in);
     purge_all_holes();
-    for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, kIndex));
+    for (const char* const slot : live)
+      ASSERT_TRUE(is_filled(slot, kIndex));
     const std::vector<char*> more = take_all(kIndex, 100);
-    for (char* const slot : more) fill(slot, kIndex);
+    for (char* const slot : more)
+      fill(slot, kIndex);
     purge_all_holes();
-    for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, kIndex));
-    for (const char* const slot : more) ASSERT_TRUE(is_filled(slot, kIndex));
-    for (char* const slot : live) put(slot, kIndex);
-    for (char* const slot : more) put(slot, kIndex);
+    for (const char* const slot : live)
+      ASSERT_TRUE(is_filled(slot, kIndex));
+    for (const char* const slot : more)
+      ASSERT_TRUE(is_filled(slot, kIndex));
+    for (char* const slot : live)
+      put(slot, kIndex);
+    for (char* const slot : more)
+      put(slot, kIndex);
   }
 }
 
@@ -101,7 +114,8 @@ TEST_F(HoleTest, FreesMakeCandidates) {
   const size_t purged = purge_candidates(SIZE_MAX, 1000);
   EXPECT_GT(purged, 50u);
   EXPECT_EQ(find_available(kHoleIndex, 0), kNoUnit);
-  for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, kIndex));
+  for (const char* const slot : live)
+    ASSERT_TRUE(is_filled(slot, kIndex));
 }
 
 TEST_F(HoleTest, ASlabBornUnderPressurePurgesOthers) {
@@ -114,7 +128,8 @@ TEST_F(HoleTest, ASlabBornUnderPressurePurgesOthers) {
   }
   static_cast<void>(take_all(60, 200));
   EXPECT_GT(page::g_pages.counters().hole_pages, holes);
-  for (const char* const slot : live) ASSERT_TRUE(is_filled(slot, 40));
+  for (const char* const slot : live)
+    ASSERT_TRUE(is_filled(slot, 40));
 }
 
 TEST_F(HoleTest, TheOptionSwitchesItOff) {

@@ -13,10 +13,13 @@ struct Owned {
 };
 
 // A slot's words but the first, which links chains while it is in none of our hands.
-size_t words_of(unsigned index) { return kClasses[index].size / sizeof(uintptr_t); }
+size_t words_of(unsigned index) {
+  return kClasses[index].size / sizeof(uintptr_t);
+}
 
 void sign(const Owned& owned, uintptr_t who) {
-  for (size_t i = 0; i < words_of(owned.index); ++i) owned.slot[i] = who;
+  for (size_t i = 0; i < words_of(owned.index); ++i)
+    owned.slot[i] = who;
 }
 bool is_signed(const Owned& owned, uintptr_t who) {
   for (size_t i = 0; i < words_of(owned.index); ++i) {
@@ -97,11 +100,14 @@ TEST_F(SlabTest, ThreadsOwnTheirSlotsAlone) {
       bad[t] = work(100 + t, seed + t, test::scaled(300'000), &boxes[t], &boxes[(t + 1) % kThreads]);
     });
   }
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads)
+    thread.join();
   for (Mailbox& box : boxes) {
-    for (const Owned& owned : box.slots) put(owned.slot, owned.index);
+    for (const Owned& owned : box.slots)
+      put(owned.slot, owned.index);
   }
-  for (size_t t = 0; t < kThreads; ++t) EXPECT_EQ(bad[t], 0u) << "thread " << t;
+  for (size_t t = 0; t < kThreads; ++t)
+    EXPECT_EQ(bad[t], 0u) << "thread " << t;
   EXPECT_TRUE(check_invariants());
   release_kept();
   EXPECT_EQ(live_pages(), 0u);  // every slot came back, every slab died
@@ -124,7 +130,8 @@ TEST_F(SlabTest, ThreadsOnOneSlab) {
       }
     });
   }
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads)
+    thread.join();
   EXPECT_EQ(bad.load(), 0u);
   release_kept();
   EXPECT_EQ(live_pages(), 0u);

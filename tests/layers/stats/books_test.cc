@@ -17,8 +17,10 @@ class BooksTest : public ::testing::Test {
  protected:
   void SetUp() override {
     test::Random random(311);
-    for (int i = 0; i < 30'000; ++i) blocks_.push_back(filled(random.between(1, 3000)));
-    for (int i = 0; i < 60; ++i) blocks_.push_back(filled(random.between(40'000, 900'000)));
+    for (int i = 0; i < 30'000; ++i)
+      blocks_.push_back(filled(random.between(1, 3000)));
+    for (int i = 0; i < 60; ++i)
+      blocks_.push_back(filled(random.between(40'000, 900'000)));
     blocks_.push_back(filled(40 * kMiB));
     for (size_t i = 0; i < blocks_.size(); ++i) {
       if (random.one_in(3)) {
@@ -28,7 +30,8 @@ class BooksTest : public ::testing::Test {
     }
   }
   void TearDown() override {
-    for (void* const block : blocks_) heap::deallocate(block);
+    for (void* const block : blocks_)
+      heap::deallocate(block);
   }
 
   std::vector<void*> blocks_;
@@ -67,7 +70,8 @@ TEST_F(BooksTest, EveryClassAddsUp) {
     EXPECT_LE(entry.resident, entry.slab_bytes);
     EXPECT_LE(entry.sampled_requested, entry.sampled_granted);
     size_t slabs = 0;
-    for (const size_t count : entry.occupancy) slabs += count;
+    for (const size_t count : entry.occupancy)
+      slabs += count;
     EXPECT_EQ(slabs, entry.slabs);
   }
 }
@@ -76,7 +80,8 @@ TEST_F(BooksTest, OrdersSumToTheFreeBytesAndGiveTheIndices) {
   const auto stats = snapshot();
   double free = 0, largest = 0;
   for (unsigned order = 0; order < stats->orders; ++order) {
-    const double blocks = static_cast<double>(stats->order[order].free_clean + stats->order[order].free_dirty);
+    const double blocks =
+        static_cast<double>(stats->order[order].free_clean + stats->order[order].free_dirty);
     free += blocks * std::ldexp(4096, static_cast<int>(order));
     if (blocks > 0) largest = std::ldexp(4096, static_cast<int>(order));
   }
@@ -159,16 +164,19 @@ TEST_F(BooksTest, JsonIsTheStruct) {
   EXPECT_NEAR(json.at("external_fragmentation").get<double>(), stats->external_fragmentation, 1e-6);
   size_t slots = 0, expected_slots = 0;
   for (const Json& entry : json.at("classes")) {
-    slots += entry.at("live_slots").get<size_t>() + entry.at("bin_slots").get<size_t>() + entry.at("free_slots").get<size_t>();
+    slots += entry.at("live_slots").get<size_t>() + entry.at("bin_slots").get<size_t>() +
+             entry.at("free_slots").get<size_t>();
     EXPECT_EQ(entry.at("occupancy").size(), size_t{ASHLAR_OCCUPANCY_STEPS});
   }
-  for (unsigned i = 1; i < stats->classes; ++i) expected_slots += stats->class_[i].slots;
+  for (unsigned i = 1; i < stats->classes; ++i)
+    expected_slots += stats->class_[i].slots;
   EXPECT_EQ(slots, expected_slots);
   ASSERT_EQ(json.at("orders").size(), stats->orders);
   for (unsigned order = 0; order < stats->orders; ++order) {
     EXPECT_EQ(json["orders"][order].at("free_dirty").get<size_t>(), stats->order[order].free_dirty);
     EXPECT_EQ(json["orders"][order].at("free_clean").get<size_t>(), stats->order[order].free_clean);
-    EXPECT_NEAR(json["orders"][order].at("unusable_free_space").get<double>(), stats->order[order].unusable_free_space, 1e-6);
+    EXPECT_NEAR(json["orders"][order].at("unusable_free_space").get<double>(),
+                stats->order[order].unusable_free_space, 1e-6);
   }
 }
 
@@ -180,7 +188,8 @@ TEST_F(BooksTest, TextNamesEveryLayerAndOption) {
     print_options(writer);
     ASSERT_EQ(writer.finish(), 0);
   });
-  for (const char* const part : {"live", "slab holes", "thread caches", "dirty", "metadata", "not ours", "RSS by the kernel"}) {
+  for (const char* const part :
+       {"live", "slab holes", "thread caches", "dirty", "metadata", "not ours", "RSS by the kernel"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part;
   }
   for (const OptionInfo& option : kOptionInfos) {
@@ -199,7 +208,8 @@ TEST(Writer, NumbersAndWidths) {
     Writer writer(1);
     writer.number(0).text("|").right(42, 5).text("|").left("ab", 4).text("|").fixed(-1.255, 2, 7).text("|");
     writer.fixed(0.999, 1, 0).text("|").percent(0.5, 6).text("|").number(SIZE_MAX);
-    for (int i = 0; i < 3000; ++i) writer.text("x");  // beyond the buffer
+    for (int i = 0; i < 3000; ++i)
+      writer.text("x");  // beyond the buffer
     writer.finish();
   });
   EXPECT_EQ(text.substr(0, text.find('x')), "0|   42|ab  |  -1.25|1.0|  50.0 %|18446744073709551615");

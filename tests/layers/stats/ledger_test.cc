@@ -19,8 +19,8 @@ class LedgerTest : public ::testing::Test {
   static std::unique_ptr<Stats> expect_balance(const char* state) {
     SCOPED_TRACE(state);
     std::unique_ptr<Stats> stats = snapshot();
-    const size_t sum = stats->resident_live + stats->resident_holes + stats->resident_bins + stats->resident_dirty +
-                       stats->resident_metadata + stats->resident_foreign;
+    const size_t sum = stats->resident_live + stats->resident_holes + stats->resident_bins +
+                       stats->resident_dirty + stats->resident_metadata + stats->resident_foreign;
     EXPECT_EQ(stats->accounted, sum);
     const double ratio = static_cast<double>(stats->accounted) / static_cast<double>(stats->kernel_rss);
     EXPECT_GT(ratio, 0.98) << stats->accounted << " of " << stats->kernel_rss;
@@ -33,7 +33,8 @@ class LedgerTest : public ::testing::Test {
   static std::vector<void*> blocks(size_t count, size_t low, size_t high) {
     test::Random random(301);
     std::vector<void*> blocks(count);
-    for (void*& block : blocks) block = filled(random.between(low, high));
+    for (void*& block : blocks)
+      block = filled(random.between(low, high));
     return blocks;
   }
   static void free_most(std::vector<void*>& blocks, size_t keep_one_in) {
@@ -46,7 +47,9 @@ class LedgerTest : public ::testing::Test {
   }
 };
 
-TEST_F(LedgerTest, Fresh) { expect_balance("one block was allocated"); }
+TEST_F(LedgerTest, Fresh) {
+  expect_balance("one block was allocated");
+}
 
 TEST_F(LedgerTest, SmallBlocks) {
   std::vector<void*> live = blocks(300'000, 16, 1024);
@@ -60,7 +63,8 @@ TEST_F(LedgerTest, SmallBlocks) {
   EXPECT_LE(purged->resident_dirty, 64 * kKiB);
   EXPECT_LE(purged->kernel_rss, full->kernel_rss);
   EXPECT_EQ(purged->live_bytes, sparse->live_bytes);
-  for (void* const block : live) heap::deallocate(block);
+  for (void* const block : live)
+    heap::deallocate(block);
   const auto empty = expect_balance("all freed");
   EXPECT_EQ(empty->live_bytes, 0u);
   EXPECT_LE(empty->kernel_rss + 120 * kMiB, full->kernel_rss);
@@ -93,7 +97,8 @@ TEST_F(LedgerTest, DirectBlocks) {
 // Blocks that nobody has written to are live, but not resident.
 TEST_F(LedgerTest, UntouchedBlocks) {
   std::vector<void*> live;
-  for (int i = 0; i < 100; ++i) live.push_back(heap::allocate(1 * kMiB));
+  for (int i = 0; i < 100; ++i)
+    live.push_back(heap::allocate(1 * kMiB));
   const auto stats = expect_balance("100 MiB untouched");
   EXPECT_GE(stats->live_bytes, 100 * kMiB);
   EXPECT_LT(stats->resident_live, 2 * kMiB);
@@ -109,7 +114,8 @@ TEST_F(LedgerTest, ManyThreads) {
       free_most(mine, 3);
       barrier.arrive_and_wait();
       barrier.arrive_and_wait();
-      for (void* const block : mine) heap::deallocate(block);
+      for (void* const block : mine)
+        heap::deallocate(block);
     });
   }
   barrier.arrive_and_wait();
@@ -117,7 +123,8 @@ TEST_F(LedgerTest, ManyThreads) {
   EXPECT_EQ(stats->thread_caches, kThreads + 1);
   EXPECT_GT(stats->resident_bins, 0u);
   barrier.arrive_and_wait();
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads)
+    thread.join();
   const auto after = expect_balance("they are gone");
   EXPECT_EQ(after->thread_caches, 1u);
   EXPECT_EQ(after->live_bytes, 0u);
