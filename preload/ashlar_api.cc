@@ -79,8 +79,8 @@ int write_malloc_info(FILE* stream) {
       "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n"
       "<system type=\"current\" size=\"%zu\"/>\n<system type=\"max\" size=\"%zu\"/>\n"
       "<aspace type=\"total\" size=\"%zu\"/>\n<aspace type=\"mprotect\" size=\"%zu\"/>\n</malloc>\n",
-      totals.cached, info.ordblks, info.fordblks - totals.cached, info.arena, totals.peak, info.arena, info.arena,
-      totals.cached, info.ordblks, info.fordblks - totals.cached, info.hblks, info.hblkhd,
+      totals.cached, info.ordblks, info.fordblks - totals.cached, info.arena, totals.peak, info.arena,
+      info.arena, totals.cached, info.ordblks, info.fordblks - totals.cached, info.hblks, info.hblkhd,
       info.arena + info.hblkhd, totals.peak, info.arena + info.hblkhd, info.arena + info.hblkhd);
   return written < 0 ? EIO : 0;
 }

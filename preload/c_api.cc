@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "heap/heap.h"
-#include "os/system.h"
-#include "malloc_info.h"
 #include "export.h"
+#include "heap/heap.h"
+#include "malloc_info.h"
+#include "os/system.h"
 
 namespace {
 
@@ -117,8 +117,8 @@ ASHLAR_EXPORT struct mallinfo2 mallinfo2(void) { return preload::read_mallinfo()
 ASHLAR_EXPORT struct mallinfo mallinfo(void) {
   const struct mallinfo2 wide = preload::read_mallinfo();
   const auto narrow = [](size_t value) { return static_cast<int>(value); };  // wraps, as glibc's does
-  return {narrow(wide.arena),    narrow(wide.ordblks),  narrow(wide.smblks),   narrow(wide.hblks),
-          narrow(wide.hblkhd),   narrow(wide.usmblks),  narrow(wide.fsmblks),  narrow(wide.uordblks),
+  return {narrow(wide.arena),    narrow(wide.ordblks), narrow(wide.smblks),  narrow(wide.hblks),
+          narrow(wide.hblkhd),   narrow(wide.usmblks), narrow(wide.fsmblks), narrow(wide.uordblks),
           narrow(wide.fordblks), narrow(wide.keepcost)};
 }
 

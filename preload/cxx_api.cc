@@ -76,7 +76,9 @@ using std::nothrow_t;
 ASHLAR_OPERATOR void* operator new(size_t size) { return fast_new(size); }
 ASHLAR_OPERATOR void* operator new[](size_t size) { return fast_new(size); }
 ASHLAR_OPERATOR void* operator new(size_t size, const nothrow_t&) noexcept { return fast_new_nothrow(size); }
-ASHLAR_OPERATOR void* operator new[](size_t size, const nothrow_t&) noexcept { return fast_new_nothrow(size); }
+ASHLAR_OPERATOR void* operator new[](size_t size, const nothrow_t&) noexcept {
+  return fast_new_nothrow(size);
+}
 ASHLAR_OPERATOR void* operator new(size_t size, align_val_t a) { return new_slow(size, bytes(a)); }
 ASHLAR_OPERATOR void* operator new[](size_t size, align_val_t a) { return new_slow(size, bytes(a)); }
 ASHLAR_OPERATOR void* operator new(size_t size, align_val_t a, const nothrow_t&) noexcept {
@@ -98,4 +100,6 @@ ASHLAR_OPERATOR void operator delete[](void* p, align_val_t) noexcept { heap::de
 ASHLAR_OPERATOR void operator delete(void* p, size_t, align_val_t) noexcept { heap::deallocate(p); }
 ASHLAR_OPERATOR void operator delete[](void* p, size_t, align_val_t) noexcept { heap::deallocate(p); }
 ASHLAR_OPERATOR void operator delete(void* p, align_val_t, const nothrow_t&) noexcept { heap::deallocate(p); }
-ASHLAR_OPERATOR void operator delete[](void* p, align_val_t, const nothrow_t&) noexcept { heap::deallocate(p); }
+ASHLAR_OPERATOR void operator delete[](void* p, align_val_t, const nothrow_t&) noexcept {
+  heap::deallocate(p);
+}

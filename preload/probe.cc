@@ -66,13 +66,15 @@ const char* first_unserved() {
 long read_decimal(const char** text) {
   if (**text < '0' || **text > '9') return -1;
   long value = 0;
-  while (**text >= '0' && **text <= '9' && value < 1L << 40) value = value * 10 + (*(*text)++ - '0');
+  while (**text >= '0' && **text <= '9' && value < 1L << 40)
+    value = value * 10 + (*(*text)++ - '0');
   return value;
 }
 
 void append(char* line, size_t size, const char* text) {
   size_t length = strlen(line);
-  while (*text != 0 && length + 1 < size) line[length++] = *text++;
+  while (*text != 0 && length + 1 < size)
+    line[length++] = *text++;
   line[length] = 0;
 }
 

@@ -30,9 +30,7 @@ std::vector<fs::path> sibling_library_directories(const fs::path& directory) {
   return found;
 }
 
-std::string_view base_name(std::string_view path) {
-  return path.substr(path.find_last_of('/') + 1);
-}
+std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
 
 }  // namespace
 
@@ -57,9 +55,7 @@ std::string find_library(const std::string& wanted) {
   return error ? std::string{} : find_library_near(self.parent_path().string());
 }
 
-bool preload_can_name(std::string_view path) {
-  return path.find_first_of(" :$") == std::string_view::npos;
-}
+bool preload_can_name(std::string_view path) { return path.find_first_of(" :$") == std::string_view::npos; }
 
 std::string_view ashlar_entry(std::string_view preload) {
   std::size_t start = preload.find_first_not_of(kSeparators);

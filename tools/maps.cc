@@ -10,9 +10,7 @@
 namespace ashlar_command {
 namespace {
 
-std::string_view base_name(std::string_view path) {
-  return path.substr(path.find_last_of('/') + 1);
-}
+std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
 
 }  // namespace
 

@@ -14,15 +14,11 @@ namespace {
 
 constexpr std::string_view kDropsPreload = "the dynamic loader drops LD_PRELOAD for it (secure execution)";
 
-std::string_view base_name(std::string_view path) {
-  return path.substr(path.find_last_of('/') + 1);
-}
+std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
 
 }  // namespace
 
-Caller current_caller() {
-  return {getuid(), getgid(), prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1};
-}
+Caller current_caller() { return {getuid(), getgid(), prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1}; }
 
 Privileges privileges_of(const std::string& path) {
   Privileges result;

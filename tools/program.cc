@@ -20,9 +20,7 @@ Found examine(const std::string& path) {
   return access(path.c_str(), X_OK) == 0 ? Found::kYes : Found::kNotExecutable;
 }
 
-std::string_view base_name(std::string_view path) {
-  return path.substr(path.find_last_of('/') + 1);
-}
+std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
 
 /// NAME when `facts` is the line "#!…/env NAME" with nothing else on it, otherwise empty.
 std::string name_for_env(const FileFacts& facts) {

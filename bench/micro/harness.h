@@ -53,9 +53,7 @@ inline void* write_first_word(void* block, size_t value) {
   return block;
 }
 
-inline double to_mib(size_t kib) {
-  return static_cast<double>(kib) / 1024.0;
-}
+inline double to_mib(size_t kib) { return static_cast<double>(kib) / 1024.0; }
 
 // One a theme, each in its own file.
 void add_pairs();

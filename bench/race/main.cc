@@ -74,6 +74,4 @@ int run(int argc, char** argv) {
 
 }  // namespace ashlar::bench
 
-int main(int argc, char** argv) {
-  return ashlar::bench::run(argc, argv);
-}
+int main(int argc, char** argv) { return ashlar::bench::run(argc, argv); }

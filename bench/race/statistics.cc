@@ -11,9 +11,7 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 }
 
-double Summary::spread() const {
-  return (upper_quartile - lower_quartile) / 2 / median;
-}
+double Summary::spread() const { return (upper_quartile - lower_quartile) / 2 / median; }
 
 double quantile(std::vector<double> samples, double q) {
   if (samples.empty()) return kNone;

@@ -29,9 +29,7 @@ std::string three_digits(double number) {
 
 }  // namespace
 
-Table::Table(std::vector<std::string> header) {
-  rows_.push_back(std::move(header));
-}
+Table::Table(std::vector<std::string> header) { rows_.push_back(std::move(header)); }
 
 void Table::add_row(std::vector<std::string> cells) {
   cells.resize(rows_.front().size());
@@ -68,9 +66,7 @@ std::string format_ns(double ns) {
   return three_digits(ns) + " " + kUnits[unit];
 }
 
-std::string format_mib(double mib) {
-  return std::isfinite(mib) ? three_digits(mib) + " MiB" : kNoNumber;
-}
+std::string format_mib(double mib) { return std::isfinite(mib) ? three_digits(mib) + " MiB" : kNoNumber; }
 
 std::string format_ratio(double ratio) {
   return std::isfinite(ratio) ? fmt::format("{:.2f}", ratio) : kNoNumber;
@@ -80,8 +76,6 @@ std::string format_spread(double share) {
   return std::isfinite(share) ? fmt::format("±{:.0f}%", share * 100) : kNoNumber;
 }
 
-std::string format_number(double number) {
-  return std::isfinite(number) ? three_digits(number) : kNoNumber;
-}
+std::string format_number(double number) { return std::isfinite(number) ? three_digits(number) : kNoNumber; }
 
 }  // namespace ashlar::bench

@@ -44,9 +44,7 @@ std::vector<Target> targets_of(std::string_view row) {
   return found;
 }
 
-const char* name_of(Against against) {
-  return against == Against::kGlibc ? "glibc" : "best";
-}
+const char* name_of(Against against) { return against == Against::kGlibc ? "glibc" : "best"; }
 
 double ratio_of(const RaceResult& result, std::span<const double> medians, size_t judged, Against against) {
   if (against == Against::kBestOther) return ratio_to_best_other(medians, judged);

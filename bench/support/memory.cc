@@ -43,17 +43,11 @@ size_t read_kib_field(const char* file, const char* field) {
   return 0;
 }
 
-size_t resident_kib() {
-  return read_kib_field("/proc/self/smaps_rollup", "Rss:");
-}
+size_t resident_kib() { return read_kib_field("/proc/self/smaps_rollup", "Rss:"); }
 
-size_t anonymous_kib() {
-  return read_kib_field("/proc/self/smaps_rollup", "Anonymous:");
-}
+size_t anonymous_kib() { return read_kib_field("/proc/self/smaps_rollup", "Anonymous:"); }
 
-size_t peak_kib() {
-  return read_kib_field("/proc/self/status", "VmHWM:");
-}
+size_t peak_kib() { return read_kib_field("/proc/self/status", "VmHWM:"); }
 
 bool reset_peak() {
   const int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);

@@ -40,9 +40,7 @@ std::string error_of(Function function) {
   return "";
 }
 
-bool contains(const std::string& text, const char* part) {
-  return text.find(part) != std::string::npos;
-}
+bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 void test_statistics() {
   const std::vector<double> odd = {5, 1, 3, 2, 4};
@@ -216,6 +214,4 @@ int run_all() {
 
 }  // namespace ashlar::bench
 
-int main() {
-  return ashlar::bench::run_all();
-}
+int main() { return ashlar::bench::run_all(); }

@@ -65,34 +65,35 @@ struct ashlar_stats {
   size_t cached_bytes;    /* free slots, tails and bins */
   size_t direct_bytes;    /* blocks mapped directly, outside the window */
   size_t direct_blocks;
-  size_t large_blocks;    /* page-layer blocks in the window */
-  size_t peak_opened;     /* highest window_opened + direct_bytes so far */
+  size_t large_blocks; /* page-layer blocks in the window */
+  size_t peak_opened;  /* highest window_opened + direct_bytes so far */
 
   /* Returning memory. */
-  size_t dirty_bytes;     /* free pages that may be resident, as the page layer counts them */
-  size_t dirty_budget;    /* what the page layer allows itself at present */
-  size_t purged_bytes;    /* returned by madvise, in all */
-  size_t purged_again;    /* of these, taken back within the regret window */
+  size_t dirty_bytes;       /* free pages that may be resident, as the page layer counts them */
+  size_t dirty_budget;      /* what the page layer allows itself at present */
+  size_t purged_bytes;      /* returned by madvise, in all */
+  size_t purged_again;      /* of these, taken back within the regret window */
   size_t hole_purged_bytes; /* of purged_bytes: pages of live slabs */
   size_t purge_calls;
   size_t purge_failures;
 
   /* Threads and forks. */
-  size_t thread_caches;   /* thread caches that exist */
-  size_t lost_in_fork;    /* slots lost with other threads' bins in forked children */
+  size_t thread_caches; /* thread caches that exist */
+  size_t lost_in_fork;  /* slots lost with other threads' bins in forked children */
 
   double slab_fragmentation;     /* 1 - live slot bytes / resident slab bytes */
   double external_fragmentation; /* 1 - largest free block / free bytes, in the window */
 
-  uint32_t classes;       /* entries used in class_ */
-  uint32_t orders;        /* entries used in order */
+  uint32_t classes; /* entries used in class_ */
+  uint32_t orders;  /* entries used in order */
   struct ashlar_class_stats class_[ASHLAR_MAX_CLASSES];
   struct ashlar_order_stats order[ASHLAR_MAX_ORDERS];
 };
 
 #if defined(__GNUC__) && defined(__cplusplus)
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow" /* a function and a struct of one name, as stat(2) and struct stat */
+#pragma GCC diagnostic ignored \
+    "-Wshadow" /* a function and a struct of one name, as stat(2) and struct stat */
 #endif
 /* Fills *stats. Returns 0, or EINVAL when struct_size is not one that this library knows. While
  * other threads allocate, the numbers are a near-simultaneous reading; with none, they are exact.

@@ -15,7 +15,9 @@ namespace ashlar {
 constexpr bool is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
 
 // Alignment must be a power of two; the caller rules overflow out.
-constexpr size_t align_up(size_t value, size_t alignment) { return (value + alignment - 1) & ~(alignment - 1); }
+constexpr size_t align_up(size_t value, size_t alignment) {
+  return (value + alignment - 1) & ~(alignment - 1);
+}
 constexpr size_t align_down(size_t value, size_t alignment) { return value & ~(alignment - 1); }
 
 constexpr unsigned lowest_bit(uint64_t word) { return static_cast<unsigned>(std::countr_zero(word)); }
@@ -34,9 +36,10 @@ constexpr unsigned count_bits(uint64_t word) {
 #endif
 }
 
-
 // The smallest k with 2^k >= value; value >= 1.
-constexpr unsigned log2_up(size_t value) { return value <= 1 ? 0 : 64u - static_cast<unsigned>(std::countl_zero(value - 1)); }
+constexpr unsigned log2_up(size_t value) {
+  return value <= 1 ? 0 : 64u - static_cast<unsigned>(std::countl_zero(value - 1));
+}
 
 // `count` ones from bit `from` up; from < 64, from + count <= 64.
 constexpr uint64_t bit_range(unsigned from, unsigned count) {

@@ -4,7 +4,8 @@
 namespace ashlar {
 
 constinit const OptionInfo kOptionInfos[kOptionCount] = {
-#define ASHLAR_OPTION_SIZE(key, fallback, minimum, maximum, text) {#key, nullptr, text, fallback, minimum, maximum},
+#define ASHLAR_OPTION_SIZE(key, fallback, minimum, maximum, text) \
+  {#key, nullptr, text, fallback, minimum, maximum},
 #define ASHLAR_OPTION_CHOICE(key, fallback, choices, text) {#key, choices, text, fallback, 0, 0},
 #include "base/options.def"
 #undef ASHLAR_OPTION_SIZE
@@ -31,7 +32,8 @@ bool equals(const Piece& piece, const char* text, size_t length) {
 
 size_t length_of(const char* text) {
   size_t length = 0;
-  while (text[length] != 0) ++length;
+  while (text[length] != 0)
+    ++length;
   return length;
 }
 
@@ -89,7 +91,8 @@ const char* parse_value(const Piece& piece, const OptionInfo& option, size_t* va
 
 void parse_piece(const Piece& piece, OptionOrigin origin, OptionErrorHandler on_error, void* context) {
   size_t colon = 0;
-  while (colon < piece.length && piece.start[colon] != ':') ++colon;
+  while (colon < piece.length && piece.start[colon] != ':')
+    ++colon;
   const Piece key{piece.start, colon};
   for (unsigned index = 0; index < kOptionCount; ++index) {
     const OptionInfo& option = kOptionInfos[index];
@@ -115,7 +118,8 @@ void parse_piece(const Piece& piece, OptionOrigin origin, OptionErrorHandler on_
 void parse_options(const char* text, OptionOrigin origin, OptionErrorHandler on_error, void* context) {
   while (*text != 0) {
     size_t length = 0;
-    while (text[length] != 0 && text[length] != ',') ++length;
+    while (text[length] != 0 && text[length] != ',')
+      ++length;
     if (length > 0) parse_piece(Piece{text, length}, origin, on_error, context);
     text += length + (text[length] == ',' ? 1 : 0);
   }
@@ -127,7 +131,8 @@ const char* choice_name(const OptionInfo& option, size_t value, size_t* length) 
   const char* name = option.choices;
   for (;; --value) {
     *length = 0;
-    while (name[*length] != 0 && name[*length] != '|') ++*length;
+    while (name[*length] != 0 && name[*length] != '|')
+      ++*length;
     if (value == 0) return name;
     if (name[*length] == 0) return nullptr;
     name += *length + 1;

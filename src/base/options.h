@@ -51,7 +51,7 @@ extern constinit OptionOrigin g_option_origins[kOptionCount];
 struct OptionError {
   const char* piece;
   size_t length;
-  const char* what;  // "unknown option", "bad value", ...
+  const char* what;          // "unknown option", "bad value", ...
   const OptionInfo* option;  // null when the key is unknown
 };
 

@@ -8,7 +8,8 @@
 
 #include "cache/thread_cache.h"
 
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) && !defined(ASHLAR_PLAIN_BINS)
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(ASHLAR_PLAIN_BINS)
 #define ASHLAR_SEGMENT_BINS 1
 #endif
 #if defined(__has_feature)

@@ -25,7 +25,7 @@ constinit std::atomic<uint32_t> g_unlisted{0};  // threads in a slow path that a
 constinit std::atomic<size_t> g_lost{0};        // slots lost with other threads' bins
 constinit pthread_key_t g_key = 0;
 constinit std::atomic<bool> g_has_key{false};
-constinit bool g_gate_timed_out = false;        // the forking thread's
+constinit bool g_gate_timed_out = false;  // the forking thread's
 
 constexpr unsigned kGateRounds = 2000;  // of 50 us and more: gives up after 0.1 s or so
 
@@ -43,7 +43,8 @@ void on_thread_exit(void*) {
 }
 
 bool others_are_out_locked() {
-  const uint32_t mine = t_cache.state != CacheState::kListed && t_cache.slow_depth.load(std::memory_order_relaxed) > 0;
+  const uint32_t mine =
+      t_cache.state != CacheState::kListed && t_cache.slow_depth.load(std::memory_order_relaxed) > 0;
   if (g_unlisted.load() > mine) return false;
   for (const ThreadCache* cache = g_caches; cache != nullptr; cache = cache->next) {
     if (cache != &t_cache && cache->slow_depth.load(std::memory_order_acquire) > 0) return false;
@@ -61,8 +62,10 @@ bool others_are_out() {
 
 size_t slots_in(const ThreadCache& cache) {
   size_t slots = 0;
-  for (const Bin& bin : cache.bins) slots += bin_length(bin);
-  for (const Pending& pending : cache.pending) slots += pending.key == 0 ? 0 : count_bits(pending.mask);
+  for (const Bin& bin : cache.bins)
+    slots += bin_length(bin);
+  for (const Pending& pending : cache.pending)
+    slots += pending.key == 0 ? 0 : count_bits(pending.mask);
   return slots;
 }
 
@@ -82,7 +85,8 @@ void wait_at_gate_slow() {
     const bool unlisted = t_cache.state != CacheState::kListed;
     t_cache.slow_depth.store(0, std::memory_order_release);
     if (unlisted) leave_unlisted();
-    while (g_gate.load(std::memory_order_relaxed) != 0) backoff.wait();
+    while (g_gate.load(std::memory_order_relaxed) != 0)
+      backoff.wait();
     if (unlisted) enter_unlisted();
     t_cache.slow_depth.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -124,7 +128,7 @@ void close_gate() {
   os::Backoff backoff;
   uintptr_t expected = 0;
   while (!detail::g_gate.compare_exchange_strong(expected, me)) {  // another thread forks right now
-    if (expected == me) return;                                    // from a handler that interrupted our own fork
+    if (expected == me) return;  // from a handler that interrupted our own fork
     expected = 0;
     backoff.wait();
   }
@@ -168,7 +172,8 @@ size_t lost_in_fork() { return g_lost.load(std::memory_order_relaxed); }
 
 void visit_caches(void (*visit)(const ThreadCache&, void*), void* context) {
   LockGuard guard(g_registry_lock);
-  for (const ThreadCache* cache = g_caches; cache != nullptr; cache = cache->next) visit(*cache, context);
+  for (const ThreadCache* cache = g_caches; cache != nullptr; cache = cache->next)
+    visit(*cache, context);
 }
 
 }  // namespace ashlar::cache

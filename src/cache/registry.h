@@ -14,8 +14,8 @@
 namespace ashlar::cache {
 
 namespace detail {
-extern constinit std::atomic<uintptr_t> g_gate;     // token of the thread that is forking, or 0
-extern constinit std::atomic<bool> g_entry_fence;   // no membarrier here: entering takes a fence
+extern constinit std::atomic<uintptr_t> g_gate;    // token of the thread that is forking, or 0
+extern constinit std::atomic<bool> g_entry_fence;  // no membarrier here: entering takes a fence
 void wait_at_gate_slow();
 void enter_unlisted();
 void leave_unlisted();

@@ -13,7 +13,8 @@ namespace {
 void remove_run(RunCache& runs, unsigned at) {
   runs.pages -= runs.run[at].count;
   --runs.length;
-  for (unsigned i = at; i < runs.length; ++i) runs.run[i] = runs.run[i + 1];
+  for (unsigned i = at; i < runs.length; ++i)
+    runs.run[i] = runs.run[i + 1];
 }
 
 void evict_oldest(RunCache& runs) {
@@ -41,7 +42,8 @@ PageIndex take_run(PageCount count) {
 bool keep_run(PageIndex page, PageCount count) {
   if (count > kLargestCachedRun || t_cache.state != CacheState::kListed) return false;
   RunCache& runs = t_cache.runs;
-  while (runs.length == kCachedRuns || runs.pages + count > kCachedRunPages) evict_oldest(runs);
+  while (runs.length == kCachedRuns || runs.pages + count > kCachedRunPages)
+    evict_oldest(runs);
   PageLayer::mark_cached(page, count, true);
   runs.run[runs.length++] = CachedRun{page, count};
   runs.pages += count;
@@ -49,7 +51,8 @@ bool keep_run(PageIndex page, PageCount count) {
 }
 
 void flush_runs() {
-  while (t_cache.runs.length > 0) evict_oldest(t_cache.runs);
+  while (t_cache.runs.length > 0)
+    evict_oldest(t_cache.runs);
 }
 
 }  // namespace ashlar::cache

@@ -14,9 +14,10 @@ constinit thread_local ThreadCache t_cache{};
 
 namespace {
 
-constexpr size_t kFirstBytes = 1 * kKiB;    // a bin's first capacity
-constexpr size_t kRefillBytes = 4 * kKiB;   // up to here it doubles when a refill follows a refill
-constexpr size_t kBatchBytes = 32 * kKiB;   // most that one refill brings: it shall still be in the L1 cache when used
+constexpr size_t kFirstBytes = 1 * kKiB;   // a bin's first capacity
+constexpr size_t kRefillBytes = 4 * kKiB;  // up to here it doubles when a refill follows a refill
+constexpr size_t kBatchBytes =
+    32 * kKiB;  // most that one refill brings: it shall still be in the L1 cache when used
 constexpr unsigned kMaxCapacity = 16384;  // 2 x capacity overflows are counted in 16 bits
 
 unsigned capacity_limit(const ClassInfo& info) {
@@ -29,7 +30,8 @@ void grow_bin(Bin& bin, const ClassInfo& info, unsigned wanted) {
   const unsigned limit = capacity_limit(info);
   if (wanted > limit) wanted = limit;
   if (wanted <= bin.capacity) return;
-  const size_t left = g_options.cache_bytes > t_cache.capacity_bytes ? g_options.cache_bytes - t_cache.capacity_bytes : 0;
+  const size_t left =
+      g_options.cache_bytes > t_cache.capacity_bytes ? g_options.cache_bytes - t_cache.capacity_bytes : 0;
   const size_t affordable = bin.capacity + left / info.size;
   if (wanted > affordable) wanted = static_cast<unsigned>(affordable);
   const unsigned more = wanted - bin.capacity;
@@ -136,7 +138,8 @@ ASHLAR_NOINLINE void overflow_first(void* p, unsigned index) {
   const slab::SlotPlace place = slab::place_of(p, index);
   if (t_cache.state != CacheState::kListed && !list_this_thread()) return slab::put_slot(place, index);
   t_cache.used[index / 64] |= bit(index % 64);
-  if (t_cache.bins[index].capacity == 0) t_cache.bins[index].overflows = kDrained;  // nothing is worth caching here
+  if (t_cache.bins[index].capacity == 0)
+    t_cache.bins[index].overflows = kDrained;  // nothing is worth caching here
   put_coalesced(place, index);
 }
 
@@ -159,7 +162,8 @@ void overflow_slow(void* p, unsigned index) {
       return;
     }
   }
-  if (ASHLAR_UNLIKELY(mine.state != CacheState::kListed || (bin.capacity == 0 && bin.overflows != kDrained))) {
+  if (ASHLAR_UNLIKELY(mine.state != CacheState::kListed ||
+                      (bin.capacity == 0 && bin.overflows != kDrained))) {
     return overflow_first(p, index);
   }
   const slab::SlotPlace place = slab::place_of(p, index);

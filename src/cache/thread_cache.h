@@ -23,7 +23,8 @@ struct Bin {
   void* head;
   int32_t room;
   uint16_t capacity;
-  uint16_t overflows;  // since the last refill, noted as they are put back; kDrained: empty, no room until the next refill
+  uint16_t overflows;  // since the last refill, noted as they are put back; kDrained: empty, no room until
+                       // the next refill
 };
 static_assert(sizeof(Bin) == 16 && offsetof(Bin, room) == 8);
 
@@ -41,10 +42,10 @@ struct Pending {
 static_assert(sizeof(Pending) == 16);
 
 enum class CacheState : uint8_t {
-  kNew = 0,      // not listed yet: nothing is cached
-  kListing,      // being listed, which may allocate: nothing is cached
+  kNew = 0,  // not listed yet: nothing is cached
+  kListing,  // being listed, which may allocate: nothing is cached
   kListed,
-  kGone,         // the exit hook has run: nothing is cached any more
+  kGone,  // the exit hook has run: nothing is cached any more
 };
 
 // Large blocks kept for reuse, oldest first (run_cache.h).
@@ -62,9 +63,9 @@ struct RunCache {
 struct ThreadCache {
   Bin bins[slab::kClassCount];
   Pending pending[slab::kClassCount];
-  uint64_t used[2];          // bit c: bin or pending c has been used
-  size_t capacity_bytes;     // sum of capacity x size
-  ThreadCache* next;         // the registry's list
+  uint64_t used[2];       // bit c: bin or pending c has been used
+  size_t capacity_bytes;  // sum of capacity x size
+  ThreadCache* next;      // the registry's list
   ThreadCache* previous;
   std::atomic<uint32_t> slow_depth;  // > 0: inside a slow path (registry.h)
   RunCache runs;
@@ -73,7 +74,8 @@ struct ThreadCache {
 
 // The thread's cache. Initial-exec: an access is one instruction, and never calls. The assembler name is
 // for bin_access.h.
-extern __attribute__((tls_model("initial-exec"))) constinit thread_local ThreadCache t_cache __asm__("ashlar_t_cache");
+extern __attribute__((tls_model("initial-exec"))) constinit thread_local ThreadCache t_cache __asm__(
+    "ashlar_t_cache");
 
 // `code` is what the page map and kCodeTable hold: the bin's index in 8-byte words.
 ASHLAR_ALWAYS_INLINE Bin& bin_of_code(size_t code) {
@@ -102,7 +104,8 @@ ASHLAR_ALWAYS_INLINE void overflow(void* p, unsigned index) {
   const unsigned slot = slab::slot_at(info, offset);
   const UnitIndex unit = static_cast<UnitIndex>((offset_in_window - offset) >> kUnitShift);
   Pending& pending = t_cache.pending[index];
-  if (ASHLAR_LIKELY(pending.key == pending_key(unit, slot / 64) && slot * info.size == offset && pending.left > 1)) {
+  if (ASHLAR_LIKELY(pending.key == pending_key(unit, slot / 64) && slot * info.size == offset &&
+                    pending.left > 1)) {
     const uint64_t mask = pending.mask | bit(slot % 64);
     if (ASHLAR_LIKELY(mask != pending.mask)) {  // else: a double free, which the slow half reports
       pending.mask = mask;

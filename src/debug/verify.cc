@@ -49,11 +49,13 @@ PageIndex account(PageIndex page, Faults* faults, Sums* sums) {
     if (!live) return page + 1;
     const PageCount pages = 1u << kClasses[reading.index].order;
     for (PageCount i = 0; i < pages; ++i) {
-      faults->expect_equal(page::g_window.map[page + i], slab::class_code(reading.index), "page map byte of a slab", page + i);
+      faults->expect_equal(page::g_window.map[page + i], slab::class_code(reading.index),
+                           "page map byte of a slab", page + i);
     }
     const slab::UnitMeta& meta = slab::unit_meta(unit_of_page(page));
     size_t free = 0;
-    for (unsigned word = 0; word < (kClasses[reading.index].slots + 63u) / 64; ++word) free += count_bits(meta.free_bits[word]);
+    for (unsigned word = 0; word < (kClasses[reading.index].slots + 63u) / 64; ++word)
+      free += count_bits(meta.free_bits[word]);
     faults->expect_equal(free, reading.free_slots, "number of free bits of a slab", page);
     sums->slab_pages += pages;
     return page + pages;
@@ -85,9 +87,11 @@ void check_cache(const cache::ThreadCache& cache, void* context) {
     for (void* slot = cache.bins[index].head; slot != nullptr; slot = *static_cast<void**>(slot)) {
       PageIndex page = 0;
       const bool inside = page::find_page(slot, &page);
-      faults.expect_equal(inside && page::g_window.map[page] == slab::class_code(index), true, "class of a slot in a bin", page);
+      faults.expect_equal(inside && page::g_window.map[page] == slab::class_code(index), true,
+                          "class of a slot in a bin", page);
       if (!inside || ++length > cache.bins[index].capacity) break;
-      faults.expect_equal(slab::is_slot_free(slab::place_of(slot, index)), false, "free bit of a slot in a bin", page);
+      faults.expect_equal(slab::is_slot_free(slab::place_of(slot, index)), false,
+                          "free bit of a slot in a bin", page);
     }
     faults.expect_equal(length, cache::bin_length(cache.bins[index]), "length of a bin", index);
   }
@@ -102,7 +106,8 @@ int verify_heap(int fd) {
   const PageCount opened = g_window_owner.opened();
   {
     os::LockGuard guard(g_pages.lock());
-    for (PageIndex page = 0; page < opened;) page = account(page, &faults, &sums);
+    for (PageIndex page = 0; page < opened;)
+      page = account(page, &faults, &sums);
   }
   const page::PageCounters counters = g_pages.counters();
   size_t free_pages = 0;
@@ -112,7 +117,8 @@ int verify_heap(int fd) {
   faults.expect_equal(sums.large_pages, counters.large_pages, "sum of large blocks' pages", opened);
   faults.expect_equal(sums.large_blocks, counters.large_blocks, "number of large blocks", opened);
   faults.expect_equal(sums.slab_pages + sums.large_pages, counters.live_pages, "sum of live pages", opened);
-  faults.expect_equal(sums.unowned_pages, g_window_owner.gap_pages() + counters.in_flight_pages, "pages without an owner", opened);
+  faults.expect_equal(sums.unowned_pages, g_window_owner.gap_pages() + counters.in_flight_pages,
+                      "pages without an owner", opened);
   faults.expect_equal(sums.free_pages + sums.slab_pages + sums.large_pages + sums.unowned_pages, opened,
                       "sum of all layers' pages", opened);
   g_pages.check_invariants();

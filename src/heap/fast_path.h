@@ -9,7 +9,7 @@ namespace ashlar::heap {
 
 // The slow halves (heap.cc).
 void* allocate_slow(size_t size);
-void free_foreign_slow(void* p);             // outside the window: null, direct, or not ours
+void free_foreign_slow(void* p);                // outside the window: null, direct, or not ours
 void free_overflow_slow(void* p, size_t code);  // no room in the bin, or no slab at all
 [[noreturn]] void free_twice_slow(void* p);
 
@@ -28,7 +28,8 @@ ASHLAR_ALWAYS_INLINE void* allocate_zeroed_fast(size_t size) {
   Vector* const slot = static_cast<Vector*>(cache::pop(slab::kCodeTable[vectors]));
   if (ASHLAR_UNLIKELY(slot == nullptr)) return nullptr;
   size_t i = 0;
-  do slot[i] = Vector{};
+  do
+    slot[i] = Vector{};
   while (++i < vectors);
   return slot;
 }

@@ -53,7 +53,8 @@ Block look_up(const void* p) {
     message.text(", which is no live block: it lies inside the direct mapping of ").number(size);
     message.text(" bytes at ").hex(direct);
   } else {
-    message.text(", which is not Ashlar's: it belongs to another allocator, to a mapping or to no block at all");
+    message.text(
+        ", which is not Ashlar's: it belongs to another allocator, to a mapping or to no block at all");
   }
   os::fatal(message);
 }
@@ -146,7 +147,8 @@ void* allocate_aligned(size_t alignment, size_t size) {
   const size_t rounded = align_up(size, alignment);
   if (rounded <= slab::kMaxSlotSize && alignment <= kPageSize) {
     unsigned index = slab::class_of_size(rounded);
-    while (kClasses[index].size % alignment != 0) ++index;  // ends: 32 KiB is a multiple of them all
+    while (kClasses[index].size % alignment != 0)
+      ++index;  // ends: 32 KiB is a multiple of them all
     return allocate(kClasses[index].size);
   }
   const auto attempt = [=] { return allocate_large(size, alignment); };
@@ -206,8 +208,9 @@ void free_foreign_slow(void* p) {
   if (g_foreign_named.exchange(true)) return;
   os::Message message;
   message.text("free of ").hex(reinterpret_cast<uintptr_t>(p));
-  message.text(" ignored, which is not Ashlar's: it belongs to another allocator or to no block at all;"
-               " further ones are ignored silently (option foreign:abort stops instead)");
+  message.text(
+      " ignored, which is not Ashlar's: it belongs to another allocator or to no block at all;"
+      " further ones are ignored silently (option foreign:abort stops instead)");
   message.write_line(2);
 }
 

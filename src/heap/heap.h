@@ -37,7 +37,7 @@ void register_fork_handlers();
 // Large blocks (large.cc): more than 32 KiB, or page-aligned.
 void* allocate_large(size_t size, size_t alignment);
 void* allocate_large_zeroed(size_t size);
-bool free_large(void* p);          // false: no large block of the window starts at p
+bool free_large(void* p);                                   // false: no large block of the window starts at p
 void* resize_large(void* p, size_t old_size, size_t size);  // null: could not in place
 
 }  // namespace ashlar::heap

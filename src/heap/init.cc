@@ -30,7 +30,8 @@ void report_option(const OptionError& error, void* context) {
   message.text(error.piece, error.length).text("', ignored");
   if (error.option == nullptr) {
     message.text("; the options are:");
-    for (const OptionInfo& option : kOptionInfos) message.text(" ").text(option.key);
+    for (const OptionInfo& option : kOptionInfos)
+      message.text(" ").text(option.key);
   } else if (error.option->choices != nullptr) {
     message.text("; one of ").text(error.option->choices);
   } else {
@@ -49,7 +50,8 @@ void read_environment() {
 }
 
 void read_options() {
-  parse_options(ASHLAR_DEFAULT_CONF, OptionOrigin::kLinkTime, report_option, const_cast<char*>("built-in options"));
+  parse_options(ASHLAR_DEFAULT_CONF, OptionOrigin::kLinkTime, report_option,
+                const_cast<char*>("built-in options"));
   if (&ashlar_conf != nullptr && ashlar_conf != nullptr) {
     parse_options(ashlar_conf, OptionOrigin::kLinkTime, report_option, const_cast<char*>("ashlar_conf"));
   }

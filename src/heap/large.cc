@@ -30,7 +30,8 @@ PageIndex allocate_pages(size_t size, size_t alignment) {
 
 void* allocate_large(size_t size, size_t alignment) {
   if (!goes_direct(size, alignment)) {
-    PageIndex page = alignment <= kPageSize ? cache::take_run(static_cast<PageCount>(bytes_to_pages_up(size))) : kNoPage;
+    PageIndex page =
+        alignment <= kPageSize ? cache::take_run(static_cast<PageCount>(bytes_to_pages_up(size))) : kNoPage;
     if (page == kNoPage) page = allocate_pages(size, alignment);
     if (page != kNoPage) return reinterpret_cast<void*>(page::page_address(page));
   }
@@ -42,7 +43,8 @@ void* allocate_large_zeroed(size_t size) {
   PageIndex start = kNoPage;
   if (!goes_direct(size, 1)) {
     start = cache::take_run(static_cast<PageCount>(bytes_to_pages_up(size)));
-    if (start != kNoPage) return memset(reinterpret_cast<void*>(page::page_address(start)), 0, align_up(size, kPageSize));
+    if (start != kNoPage)
+      return memset(reinterpret_cast<void*>(page::page_address(start)), 0, align_up(size, kPageSize));
     start = allocate_pages(size, 1);
   }
   if (start == kNoPage) {

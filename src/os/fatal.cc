@@ -7,12 +7,14 @@
 namespace ashlar::os {
 
 Message& Message::text(const char* text) {
-  while (*text != 0 && length_ < sizeof buffer_) buffer_[length_++] = *text++;
+  while (*text != 0 && length_ < sizeof buffer_)
+    buffer_[length_++] = *text++;
   return *this;
 }
 
 Message& Message::text(const char* text, size_t length) {
-  for (size_t i = 0; i < length && length_ < sizeof buffer_; ++i) buffer_[length_++] = text[i];
+  for (size_t i = 0; i < length && length_ < sizeof buffer_; ++i)
+    buffer_[length_++] = text[i];
   return *this;
 }
 
@@ -24,7 +26,8 @@ Message& Message::hex(uintptr_t value) {
     value >>= 4;
   } while (value != 0);
   text("0x");
-  while (count > 0) text(&digits[--count], 1);
+  while (count > 0)
+    text(&digits[--count], 1);
   return *this;
 }
 
@@ -35,14 +38,16 @@ Message& Message::number(size_t value) {
     digits[count++] = static_cast<char>('0' + value % 10);
     value /= 10;
   } while (value != 0);
-  while (count > 0) text(&digits[--count], 1);
+  while (count > 0)
+    text(&digits[--count], 1);
   return *this;
 }
 
 void Message::write_line(int fd) const {
   char line[sizeof buffer_ + 16] = "ashlar: ";
   size_t length = 8;
-  for (size_t i = 0; i < length_; ++i) line[length++] = buffer_[i];
+  for (size_t i = 0; i < length_; ++i)
+    line[length++] = buffer_[i];
   line[length++] = '\n';
   const char* rest = line;
   while (length > 0) {

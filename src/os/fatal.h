@@ -31,8 +31,9 @@ class Message {
 }  // namespace ashlar::os
 
 // Checked in every build: cheap, off the fast path.
-#define ASHLAR_CHECK(condition) \
-  (__builtin_expect(!!(condition), 1) ? void() : ::ashlar::os::invariant_failed(#condition, __FILE_NAME__, __LINE__))
+#define ASHLAR_CHECK(condition)                \
+  (__builtin_expect(!!(condition), 1) ? void() \
+                                      : ::ashlar::os::invariant_failed(#condition, __FILE_NAME__, __LINE__))
 
 // Checked in builds with ASHLAR_INVARIANTS only.
 #ifdef ASHLAR_INVARIANTS

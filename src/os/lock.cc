@@ -41,7 +41,8 @@ void Lock::lock() {
     return;
   }
   uint32_t expected = 0;
-  if (!state_.compare_exchange_strong(expected, 1, std::memory_order_acquire, std::memory_order_relaxed)) lock_slow();
+  if (!state_.compare_exchange_strong(expected, 1, std::memory_order_acquire, std::memory_order_relaxed))
+    lock_slow();
   owner_.store(me, std::memory_order_relaxed);
   note_taken(rank_);
 }
@@ -53,7 +54,8 @@ bool Lock::try_lock() {
     return true;
   }
   uint32_t expected = 0;
-  if (!state_.compare_exchange_strong(expected, 1, std::memory_order_acquire, std::memory_order_relaxed)) return false;
+  if (!state_.compare_exchange_strong(expected, 1, std::memory_order_acquire, std::memory_order_relaxed))
+    return false;
   owner_.store(me, std::memory_order_relaxed);
   return true;
 }

@@ -6,7 +6,8 @@
 namespace ashlar::os {
 
 #if defined(__x86_64__)
-inline intptr_t raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
+inline intptr_t raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
+                            long f = 0) {
   intptr_t result;
   register long r10 __asm__("r10") = d;
   register long r8 __asm__("r8") = e;
@@ -18,7 +19,8 @@ inline intptr_t raw_syscall(long number, long a = 0, long b = 0, long c = 0, lon
   return result;
 }
 #elif defined(__aarch64__)
-inline intptr_t raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
+inline intptr_t raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
+                            long f = 0) {
   register long x8 __asm__("x8") = number;
   register long x0 __asm__("x0") = a;
   register long x1 __asm__("x1") = b;

@@ -13,7 +13,9 @@ namespace ashlar::os::sys {
 inline constexpr intptr_t kNoMemory = -12;  // -ENOMEM
 
 // True for a result that is an error; addresses are never in the last page.
-constexpr bool failed(intptr_t result) { return static_cast<uintptr_t>(result) > static_cast<uintptr_t>(-4096L); }
+constexpr bool failed(intptr_t result) {
+  return static_cast<uintptr_t>(result) > static_cast<uintptr_t>(-4096L);
+}
 
 intptr_t mmap(void* hint, size_t size, int protection, int flags);  // anonymous only
 intptr_t munmap(void* start, size_t size);

@@ -19,7 +19,8 @@ long word(size_t value) { return static_cast<long>(value); }
 }  // namespace
 
 intptr_t mmap(void* hint, size_t size, int protection, int flags) {
-  return raw_syscall(SYS_mmap, word(hint), word(size), protection, flags | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return raw_syscall(SYS_mmap, word(hint), word(size), protection, flags | MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                     0);
 }
 
 intptr_t munmap(void* start, size_t size) { return raw_syscall(SYS_munmap, word(start), word(size)); }
@@ -51,8 +52,12 @@ intptr_t sbrk(intptr_t increment) {
 intptr_t open_read_only(const char* path) {
   return raw_syscall(SYS_openat, AT_FDCWD, word(path), O_RDONLY | O_CLOEXEC);
 }
-intptr_t read(int fd, void* buffer, size_t size) { return raw_syscall(SYS_read, fd, word(buffer), word(size)); }
-intptr_t write(int fd, const void* buffer, size_t size) { return raw_syscall(SYS_write, fd, word(buffer), word(size)); }
+intptr_t read(int fd, void* buffer, size_t size) {
+  return raw_syscall(SYS_read, fd, word(buffer), word(size));
+}
+intptr_t write(int fd, const void* buffer, size_t size) {
+  return raw_syscall(SYS_write, fd, word(buffer), word(size));
+}
 intptr_t close(int fd) { return raw_syscall(SYS_close, fd); }
 
 intptr_t membarrier(int command) { return raw_syscall(SYS_membarrier, command, 0, 0); }
@@ -64,7 +69,8 @@ intptr_t futex(uint32_t* address, int operation, uint32_t value) {
 void yield() { raw_syscall(SYS_sched_yield); }
 
 void sleep_ns(uint64_t nanoseconds) {
-  const timespec duration{static_cast<time_t>(nanoseconds / 1000000000), static_cast<long>(nanoseconds % 1000000000)};
+  const timespec duration{static_cast<time_t>(nanoseconds / 1000000000),
+                          static_cast<long>(nanoseconds % 1000000000)};
   raw_syscall(SYS_nanosleep, word(&duration), 0);
 }
 

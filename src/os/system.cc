@@ -30,7 +30,8 @@ size_t parse_number(const char* text, size_t otherwise) {
 
 size_t cgroup_limit() {
   char buffer[64];
-  static constexpr const char* kPaths[] = {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+  static constexpr const char* kPaths[] = {"/sys/fs/cgroup/memory.max",
+                                           "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
   for (const char* const path : kPaths) {
     if (read_small_file(path, buffer, sizeof buffer) > 0) return parse_number(buffer, SIZE_MAX);
   }
@@ -58,7 +59,8 @@ size_t resident_size() {
   char buffer[128];
   if (read_small_file("/proc/self/statm", buffer, sizeof buffer) == 0) return 0;
   const char* second = buffer;
-  while (*second != 0 && *second != ' ') ++second;
+  while (*second != 0 && *second != ' ')
+    ++second;
   return parse_number(second, 0) * page_size();
 }
 

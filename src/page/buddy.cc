@@ -45,7 +45,8 @@ bool chunk_has(const ChunkMeta& meta, unsigned order, Kind kind) {
 // Which children of a summary have a free block of at least `order`.
 uint64_t children_with(const SummaryMeta& summary, unsigned order, Kind kind) {
   uint64_t children = 0;
-  for (unsigned o = order; o < kOrders; ++o) children |= summary.has[kind][o];
+  for (unsigned o = order; o < kOrders; ++o)
+    children |= summary.has[kind][o];
   return children;
 }
 
@@ -209,7 +210,8 @@ PageIndex Buddy::allocate(PageCount count, unsigned align_order, Kind kind) {
     const SummaryMeta& group = g_window_owner.group(group_chunk);
     const unsigned child = lowest_bit(children_with(group, order, kind));
     unsigned found = order;
-    while ((group.has[kind][found] & bit(child)) == 0) ++found;
+    while ((group.has[kind][found] & bit(child)) == 0)
+      ++found;
     const PageIndex page = lowest_in_chunk(group_chunk + child, found, kind);
     clear_block(page, found, kind);
     free_pages_ -= 1u << found;

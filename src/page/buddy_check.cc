@@ -30,7 +30,8 @@ void count_run(ChunkIndex first, ChunkIndex end, size_t (&counts)[kMaxOrder + 1]
 }  // namespace
 
 void Buddy::count_blocks(size_t (&clean)[kMaxOrder + 1], size_t (&dirty)[kMaxOrder + 1]) const {
-  for (unsigned order = 0; order <= kMaxOrder; ++order) clean[order] = dirty[order] = 0;
+  for (unsigned order = 0; order <= kMaxOrder; ++order)
+    clean[order] = dirty[order] = 0;
   const ChunkIndex chunks = g_window_owner.opened_chunks();
   ChunkIndex run_start = 0;
   bool run_dirty = false;
@@ -69,7 +70,8 @@ bool Buddy::check_invariants() const {
         if (!is_clean && !is_dirty) continue;
         any[is_dirty ? kDirty : kClean] = true;
         if (order < kChunkOrder) {
-          ASHLAR_CHECK(!free_of(chunk, kClean, order, block ^ 1) && !free_of(chunk, kDirty, order, block ^ 1));
+          ASHLAR_CHECK(!free_of(chunk, kClean, order, block ^ 1) &&
+                       !free_of(chunk, kDirty, order, block ^ 1));
         }
         const PageIndex start = chunk * kPagesPerChunk + (block << order);
         ASHLAR_CHECK(start + (1u << order) <= g_window_owner.opened());

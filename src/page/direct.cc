@@ -54,7 +54,8 @@ DirectTable::Entry* DirectTable::find_locked(uintptr_t start) const {
 
 void DirectTable::place_locked(uintptr_t start, size_t size) {
   size_t i = hash(start) & (capacity_ - 1);
-  while (entries_[i].start > kTomb) i = (i + 1) & (capacity_ - 1);
+  while (entries_[i].start > kTomb)
+    i = (i + 1) & (capacity_ - 1);
   if (entries_[i].start == kEmpty) ++used_;
   entries_[i] = Entry{start, size};
 }
@@ -68,7 +69,8 @@ bool DirectTable::reserve_locked() {
   const size_t capacity = old_capacity == 0 ? kFirstCapacity : crowded ? old_capacity * 2 : old_capacity;
   const intptr_t result =
       os::sys::mmap(nullptr, align_up(capacity * sizeof(Entry), os::page_size()), PROT_READ | PROT_WRITE, 0);
-  if (failed(result)) return used_ + moving_ + 1 < capacity_;  // fuller than wished, but one empty entry is left
+  if (failed(result))
+    return used_ + moving_ + 1 < capacity_;  // fuller than wished, but one empty entry is left
   entries_ = reinterpret_cast<Entry*>(result);
   capacity_ = capacity;
   used_ = 0;

@@ -57,7 +57,7 @@ class DirectTable {
   size_t capacity_ = 0;  // a power of two
   size_t used_ = 0;      // entries that are not empty, tombs included
   size_t blocks_ = 0;
-  size_t moving_ = 0;    // blocks out of the table while mremap moves them: each keeps a place
+  size_t moving_ = 0;  // blocks out of the table while mremap moves them: each keeps a place
   size_t bytes_ = 0;
   size_t peak_bytes_ = 0;
 };

@@ -10,9 +10,9 @@ constinit PageLayer g_pages;
 
 namespace {
 
-constexpr uint32_t kCachedMark = 1u << 31;  // in a run length: the block lies in a run cache
-constexpr PageCount kFirstStep = 128;                              // 512 KiB
-constexpr PageCount kHugePages = 2 * kMiB >> kPageShift;           // pages of an aligned 2 MiB
+constexpr uint32_t kCachedMark = 1u << 31;                // in a run length: the block lies in a run cache
+constexpr PageCount kFirstStep = 128;                     // 512 KiB
+constexpr PageCount kHugePages = 2 * kMiB >> kPageShift;  // pages of an aligned 2 MiB
 constexpr PageCount kLargestStep = 64 * kMiB >> kPageShift;
 
 uint32_t& run_length(PageIndex start) {
@@ -224,7 +224,8 @@ void PageLayer::count_blocks(size_t (&clean)[kMaxOrder + 1], size_t (&dirty)[kMa
 
 bool PageLayer::check_invariants() {
   LockGuard guard(lock_);
-  ASHLAR_CHECK(buddy_.free_pages() + counters_.live_pages + counters_.in_flight_pages + g_window_owner.gap_pages() ==
+  ASHLAR_CHECK(buddy_.free_pages() + counters_.live_pages + counters_.in_flight_pages +
+                   g_window_owner.gap_pages() ==
                g_window_owner.opened());
   return buddy_.check_invariants();
 }

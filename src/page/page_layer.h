@@ -14,14 +14,14 @@
 namespace ashlar::page {
 
 struct PageCounters {
-  size_t live_pages;       // handed out
-  size_t large_blocks;     // of these, blocks with a run length
+  size_t live_pages;    // handed out
+  size_t large_blocks;  // of these, blocks with a run length
   size_t large_pages;
   size_t in_flight_pages;  // taken out while they are being purged
   size_t peak_live_pages;
-  size_t purged_pages;     // by madvise, in all
-  size_t purged_again;     // pages of these that were soon taken back
-  size_t hole_pages;       // of purged_pages: in live slabs
+  size_t purged_pages;  // by madvise, in all
+  size_t purged_again;  // pages of these that were soon taken back
+  size_t hole_pages;    // of purged_pages: in live slabs
   size_t purge_calls;
   size_t purge_failures;
 };
@@ -57,8 +57,8 @@ class PageLayer {
   bool try_resize_large(PageIndex start, PageCount count);
   // Pages of the live large block that starts here, 0 if none does. Stable while the caller owns it.
   static PageCount large_length(PageIndex start);
-  // Whoever owns the large block of this length marks it as kept by a thread's run cache, or takes the mark off. A marked
-  // block is not live: it has no large_length, and release_large does not find it.
+  // Whoever owns the large block of this length marks it as kept by a thread's run cache, or takes the mark
+  // off. A marked block is not live: it has no large_length, and release_large does not find it.
   static void mark_cached(PageIndex start, PageCount length, bool cached);
   static PageCount cached_length(PageIndex start);
 
@@ -105,8 +105,8 @@ class PageLayer {
   Buddy buddy_;
   PageCounters counters_{};
   Config config_{};
-  size_t regret_pages_ = 0;        // the guard: this much dirty memory is kept, whatever else is said
-  size_t recent_purged_ = 0;       // pages purged since recent_start_ns_, less those regretted
+  size_t regret_pages_ = 0;   // the guard: this much dirty memory is kept, whatever else is said
+  size_t recent_purged_ = 0;  // pages purged since recent_start_ns_, less those regretted
   uint64_t recent_start_ns_ = 0;
   uint64_t last_regret_ns_ = 0;
 };

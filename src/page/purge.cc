@@ -23,8 +23,8 @@ using os::LockGuard;
 
 namespace {
 
-constexpr unsigned kPieceOrder = 4;          // 64 KiB: below, a purged page costs three times as much
-constexpr size_t kSmallestExcess = 64;       // pages: once it purges, a call purges at least 256 KiB
+constexpr unsigned kPieceOrder = 4;     // 64 KiB: below, a purged page costs three times as much
+constexpr size_t kSmallestExcess = 64;  // pages: once it purges, a call purges at least 256 KiB
 constexpr uint64_t kRegretWindowNs = 100'000'000;
 constexpr uint64_t kRegretDecayNs = 1'000'000'000;
 
@@ -77,8 +77,8 @@ void PageLayer::note_reuse(PageCount count) {
 }
 
 bool PageLayer::discard(PageIndex start, PageCount count, bool hole) {
-  const bool failed =
-      os::sys::failed(os::sys::madvise(reinterpret_cast<void*>(page_address(start)), pages_to_bytes(count), MADV_DONTNEED));
+  const bool failed = os::sys::failed(
+      os::sys::madvise(reinterpret_cast<void*>(page_address(start)), pages_to_bytes(count), MADV_DONTNEED));
   LockGuard guard(lock_);
   ++counters_.purge_calls;
   if (failed) {

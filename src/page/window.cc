@@ -15,9 +15,9 @@ constinit Window g_window_owner;
 
 namespace {
 
-constexpr size_t kHeapAlignment = 2 * kMiB;  // a huge page of x86-64 and of aarch64 with 4 KiB pages
+constexpr size_t kHeapAlignment = 2 * kMiB;       // a huge page of x86-64 and of aarch64 with 4 KiB pages
 constexpr size_t kMetadataAlignment = 64 * kKiB;  // the largest kernel page
-constexpr ChunkIndex kMetadataStep = 64;  // chunk records opened at once: 768 KiB of addresses
+constexpr ChunkIndex kMetadataStep = 64;          // chunk records opened at once: 768 KiB of addresses
 
 struct Sizes {
   size_t summaries, map, chunks, all;
@@ -38,7 +38,8 @@ Sizes metadata_sizes(size_t chunks) {
 
 bool Window::reserve(size_t bytes, Source source) {
   source_ = source;
-  for (size_t size = align_up(bytes, kChunkSize); size >= kSmallestWindow; size = align_up(size / 2, kChunkSize)) {
+  for (size_t size = align_up(bytes, kChunkSize); size >= kSmallestWindow;
+       size = align_up(size / 2, kChunkSize)) {
     if (try_reserve(size >> kChunkShift)) return true;
   }
   return false;
@@ -85,11 +86,13 @@ bool Window::open_metadata(PageCount end) {
   const ChunkIndex all = reserved_pages_ / kPagesPerChunk;
   ChunkIndex target = static_cast<ChunkIndex>(align_up(need, kMetadataStep));
   if (target > all) target = all;
-  const uintptr_t from = align_down(reinterpret_cast<uintptr_t>(chunks_ + metadata_chunks_), kMetadataAlignment);
+  const uintptr_t from =
+      align_down(reinterpret_cast<uintptr_t>(chunks_ + metadata_chunks_), kMetadataAlignment);
   uintptr_t to = align_up(reinterpret_cast<uintptr_t>(chunks_ + target), kMetadataAlignment);
   const uintptr_t limit = metadata_start_ + metadata_bytes_;
   if (to > limit) to = limit;
-  if (failed(os::sys::mprotect(reinterpret_cast<void*>(from), to - from, PROT_READ | PROT_WRITE))) return false;
+  if (failed(os::sys::mprotect(reinterpret_cast<void*>(from), to - from, PROT_READ | PROT_WRITE)))
+    return false;
   metadata_chunks_ = target;
   return true;
 }
@@ -130,11 +133,13 @@ PageCount Window::open_sbrk(PageCount need, PageCount wish, PageIndex* start) {
     const uintptr_t end_address = page_address(opened());
     if (static_cast<uintptr_t>(break_now) < end_address && opened() > 0) return 0;  // lowered under us
     const uintptr_t first = align_up(
-        static_cast<uintptr_t>(break_now) > end_address ? static_cast<uintptr_t>(break_now) : end_address, kPageSize);
+        static_cast<uintptr_t>(break_now) > end_address ? static_cast<uintptr_t>(break_now) : end_address,
+        kPageSize);
     const PageCount gap = static_cast<PageCount>((first - end_address) >> kPageShift);
     const size_t end = size_t{opened()} + gap + asked;
     if (end > reserved_pages_ || !open_metadata(static_cast<PageCount>(end))) continue;
-    const intptr_t increment = static_cast<intptr_t>(first - static_cast<uintptr_t>(break_now) + pages_to_bytes(asked));
+    const intptr_t increment =
+        static_cast<intptr_t>(first - static_cast<uintptr_t>(break_now) + pages_to_bytes(asked));
     const intptr_t before = os::sys::sbrk(increment);
     if (failed(before)) continue;
     if (before != break_now) continue;  // somebody else was faster: that memory is lost to both

@@ -107,6 +107,7 @@ ASHLAR_ALWAYS_INLINE bool find_code(const void* p, size_t* code) {
 #endif
   return true;
 }
-static_assert(offsetof(WindowView, base) == 0 && offsetof(WindowView, pages) == 8 && offsetof(WindowView, map) == 16);
+static_assert(offsetof(WindowView, base) == 0 && offsetof(WindowView, pages) == 8 &&
+              offsetof(WindowView, map) == 16);
 
 }  // namespace ashlar::page

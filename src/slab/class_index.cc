@@ -69,7 +69,8 @@ UnitIndex find_available(unsigned row, UnitIndex from) {
     const unsigned skipped = lowest_bit(groups);
     if (skipped > 0) chunk = super_start + (group_in_super + skipped) * kChunksPerGroup;
     const ChunkIndex group_start = chunk / kChunksPerGroup * kChunksPerGroup;
-    const uint64_t children = in_group(row, chunk).load(std::memory_order_acquire) >> (chunk % kChunksPerGroup);
+    const uint64_t children =
+        in_group(row, chunk).load(std::memory_order_acquire) >> (chunk % kChunksPerGroup);
     if (children == 0) {
       chunk = group_start + kChunksPerGroup;
       continue;

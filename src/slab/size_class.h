@@ -26,13 +26,13 @@ inline constexpr unsigned kMaxSlots = 1024;  // slots of a slab: the free bits o
 inline constexpr unsigned kReciprocalShift = 38;
 
 struct ClassInfo {
-  uint32_t size;          // bytes of a slot
-  uint16_t slots;         // of a slab
-  uint8_t order;          // 2^order pages a slab, 2 to 6
-  uint16_t enough;        // free slots that make a slab worth refilling from
-  uint16_t hole_slots;    // free slots from which on whole free pages are likely; 0: never
-  uint32_t offset_mask;   // bytes of a slab - 1
-  uint64_t reciprocal;    // ceil(2^38 / size): offset / size without a division
+  uint32_t size;         // bytes of a slot
+  uint16_t slots;        // of a slab
+  uint8_t order;         // 2^order pages a slab, 2 to 6
+  uint16_t enough;       // free slots that make a slab worth refilling from
+  uint16_t hole_slots;   // free slots from which on whole free pages are likely; 0: never
+  uint32_t offset_mask;  // bytes of a slab - 1
+  uint64_t reciprocal;   // ceil(2^38 / size): offset / size without a division
 };
 
 // The class of a size, 1 <= size <= 32 KiB. Constant time, two branches.
@@ -69,7 +69,8 @@ consteval uint16_t hole_slots(uint32_t size, unsigned slots) {
   if (on_page > 32) return 0;  // next to nothing to gain under 128 B
   for (unsigned free = 1; free <= slots; ++free) {
     double chance = 1;
-    for (unsigned i = 0; i < on_page; ++i) chance *= static_cast<double>(free) / slots;
+    for (unsigned i = 0; i < on_page; ++i)
+      chance *= static_cast<double>(free) / slots;
     if (chance >= 0.2) return static_cast<uint16_t>(free);
   }
   return 0;
@@ -105,7 +106,8 @@ inline constexpr uint8_t class_code(unsigned index) { return static_cast<uint8_t
 namespace detail {
 consteval std::array<uint8_t, kTableLimit / 16 + 1> make_code_table() {
   std::array<uint8_t, kTableLimit / 16 + 1> table{};
-  for (unsigned i = 1; i < table.size(); ++i) table[i] = class_code(class_of_size(i * 16));
+  for (unsigned i = 1; i < table.size(); ++i)
+    table[i] = class_code(class_of_size(i * 16));
   return table;
 }
 
@@ -113,11 +115,11 @@ consteval bool classes_are_sound() {
   for (unsigned index = 1; index < kClassCount; ++index) {
     const ClassInfo& info = kClasses[index];
     if (info.size % 16 != 0 || info.slots > kMaxSlots || info.slots < 8) return false;
-    if (index > 1 && info.size <= kClasses[index - 1].size) return false;                // rising
-    if (class_of_size(info.size) != index) return false;                                 // round trip
-    if (class_of_size(kClasses[index - 1].size + 1) != index) return false;              // no gap
+    if (index > 1 && info.size <= kClasses[index - 1].size) return false;                   // rising
+    if (class_of_size(info.size) != index) return false;                                    // round trip
+    if (class_of_size(kClasses[index - 1].size + 1) != index) return false;                 // no gap
     if (index > 9 && (info.size - kClasses[index - 1].size) * 8 > info.size) return false;  // waste < 12.5 %
-    for (unsigned slot = 0; slot < info.slots; ++slot) {                                 // division
+    for (unsigned slot = 0; slot < info.slots; ++slot) {                                    // division
       if (slot_at(info, slot * info.size) != slot) return false;
       if (slot_at(info, slot * info.size + info.size - 1) != slot) return false;
     }

@@ -39,8 +39,8 @@ static_assert(sizeof(UnitMeta) == 144 && offsetof(UnitMeta, free_bits) == 16);
 
 // The slab layer's part of a chunk record.
 struct ChunkSlabs {
-  std::atomic<uint64_t> available[96];     // per class: bit u, the slab at unit u is worth refilling from
-  std::atomic<uint64_t> hole_candidates;   // bit u: the slab at unit u may hold whole free pages
+  std::atomic<uint64_t> available[96];    // per class: bit u, the slab at unit u is worth refilling from
+  std::atomic<uint64_t> hole_candidates;  // bit u: the slab at unit u may hold whole free pages
   uint64_t unused;
   UnitMeta units[kUnitsPerChunk];
 };

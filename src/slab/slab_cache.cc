@@ -13,7 +13,7 @@ constinit SampledSizes g_sampled[kClassCount];
 namespace {
 
 constexpr unsigned kSlabsARefill = 4;     // slabs that one refill looks into
-constexpr unsigned kCandidatesASlab = 8; // slabs searched for holes when a new one takes clean pages
+constexpr unsigned kCandidatesASlab = 8;  // slabs searched for holes when a new one takes clean pages
 constexpr uint32_t kKeptPages = 64;       // 256 KiB of empty slabs kept, in all classes together
 
 // Per class: 1 + the unit of the empty slab that is kept, 0: none.
@@ -47,7 +47,8 @@ struct Claim {
 uint64_t lowest_ones(uint64_t word, unsigned count) {
   if (count_bits(word) <= count) return word;
   uint64_t rest = word;
-  for (unsigned i = 0; i < count; ++i) rest &= rest - 1;
+  for (unsigned i = 0; i < count; ++i)
+    rest &= rest - 1;
   return word & ~rest;
 }
 
@@ -82,7 +83,8 @@ void claim_touched(UnitMeta& meta, const ClassInfo& info, unsigned want, Claim* 
 // Nothing free is touched: touches the pages of the lowest free slot and takes what lies on them.
 void claim_fresh(UnitMeta& meta, const ClassInfo& info, unsigned want, Claim* claim) {
   unsigned word = 0;
-  while (meta.free_bits[word] == 0) ++word;
+  while (meta.free_bits[word] == 0)
+    ++word;
   meta.touched |= detail::pages_of_slot(info, word * 64 + lowest_bit(meta.free_bits[word]));
   claim_touched(meta, info, want, claim);
 }
@@ -91,7 +93,8 @@ void claim_fresh(UnitMeta& meta, const ClassInfo& info, unsigned want, Claim* cl
 void claim_slots(UnitMeta& meta, const ClassInfo& info, unsigned want, Claim* claim) {
   claim->words = (info.slots + 63u) / 64;
   claim->count = 0;
-  for (unsigned word = 0; word < claim->words; ++word) claim->bits[word] = 0;
+  for (unsigned word = 0; word < claim->words; ++word)
+    claim->bits[word] = 0;
   claim_touched(meta, info, want, claim);
   if (claim->count == 0) claim_fresh(meta, info, want, claim);
   ASHLAR_DCHECK(claim->count > 0);
@@ -126,7 +129,8 @@ UnitIndex create_slab(unsigned index, const ClassInfo& info, bool* fresh) {
     meta.free_bits[word] = bit_range(0, left < 64 ? left : 64);
   }
   uint8_t* const map = page::g_window.map + page;
-  for (unsigned i = 0; i < slab_pages(info); ++i) __atomic_store_n(map + i, class_code(index), __ATOMIC_RELAXED);
+  for (unsigned i = 0; i < slab_pages(info); ++i)
+    __atomic_store_n(map + i, class_code(index), __ATOMIC_RELAXED);
   return unit;
 }
 
@@ -137,7 +141,8 @@ void retire(UnitIndex unit, UnitMeta& meta, unsigned index) {
   if (is_available(kHoleIndex, unit)) clear_available(kHoleIndex, unit);
   const uint64_t touched = meta.touched;
   const PageIndex page = first_page_of_unit(unit);
-  for (unsigned i = 0; i < slab_pages(info); ++i) __atomic_store_n(page::g_window.map + page + i, 0, __ATOMIC_RELAXED);
+  for (unsigned i = 0; i < slab_pages(info); ++i)
+    __atomic_store_n(page::g_window.map + page + i, 0, __ATOMIC_RELAXED);
   admit(meta, 0);
   g_pages.release(page, slab_pages(info), touched);
 }
@@ -166,14 +171,20 @@ void double_free(UnitIndex unit, unsigned index, unsigned slot, uint64_t word) {
   const ClassInfo& info = kClasses[index];
   os::Message message;
   message.text("double free of ").hex(slab_address(unit) + size_t{slot} * info.size);
-  message.text(": slot ").number(slot).text(" of ").number(info.slots).text(" in the slab of ").number(info.size);
+  message.text(": slot ")
+      .number(slot)
+      .text(" of ")
+      .number(info.slots)
+      .text(" in the slab of ")
+      .number(info.size);
   message.text(" B blocks at ").hex(slab_address(unit)).text(" is free already");
   os::fatal(message);
 }
 
 void no_slot(const void* p, unsigned index) {
   const ClassInfo& info = kClasses[index];
-  const uint32_t offset = static_cast<uint32_t>((reinterpret_cast<uintptr_t>(p) - page::g_window.base) & info.offset_mask);
+  const uint32_t offset =
+      static_cast<uint32_t>((reinterpret_cast<uintptr_t>(p) - page::g_window.base) & info.offset_mask);
   const unsigned slot = slot_at(info, offset);
   os::Message message;
   message.text("free of ").hex(reinterpret_cast<uintptr_t>(p)).text(", which is no block's start: it lies ");
@@ -192,7 +203,8 @@ void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after, boo
     return;
   }
   if (had < info.enough && has >= info.enough) set_available(index, unit);
-  if (freed && info.hole_slots != 0 && had < info.hole_slots && has >= info.hole_slots) set_available(kHoleIndex, unit);
+  if (freed && info.hole_slots != 0 && had < info.hole_slots && has >= info.hole_slots)
+    set_available(kHoleIndex, unit);
   admit(meta, after);
 }
 
@@ -297,7 +309,8 @@ void repair_after_fork() {
     if ((word & kExcluded) == 0) continue;
     const unsigned index = word_class(word);
     unsigned free = 0;
-    for (unsigned i = 0; i < (kClasses[index].slots + 63u) / 64; ++i) free += count_bits(meta.free_bits[i]);
+    for (unsigned i = 0; i < (kClasses[index].slots + 63u) / 64; ++i)
+      free += count_bits(meta.free_bits[i]);
     if (free >= kClasses[index].enough) set_available(index, unit);
     admit(meta, make_word(index, free));
   }

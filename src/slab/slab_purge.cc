@@ -13,9 +13,9 @@ namespace ashlar::slab {
 namespace {
 
 struct Holes {
-  uint64_t pages;                       // touched pages without a slot in use
-  uint64_t slots[kMaxSlots / 64];       // the free slots that touch them
-  unsigned count;                       // number of these
+  uint64_t pages;                  // touched pages without a slot in use
+  uint64_t slots[kMaxSlots / 64];  // the free slots that touch them
+  unsigned count;                  // number of these
 };
 
 bool all_free(const UnitMeta& meta, unsigned first, unsigned last) {
@@ -32,7 +32,8 @@ bool all_free(const UnitMeta& meta, unsigned first, unsigned last) {
 void find_holes(const UnitMeta& meta, const ClassInfo& info, Holes* holes) {
   holes->pages = 0;
   holes->count = 0;
-  for (uint64_t& word : holes->slots) word = 0;
+  for (uint64_t& word : holes->slots)
+    word = 0;
   for (uint64_t rest = meta.touched; rest != 0; rest &= rest - 1) {
     const unsigned page = lowest_bit(rest);
     const unsigned first = slot_at(info, page << kPageShift);
@@ -78,14 +79,16 @@ size_t purge_holes_of(UnitIndex unit) {
     return 0;
   }
   if (word_free(word) == info.slots) detail::forget_kept(index, unit);
-  for (unsigned i = 0; i < kMaxSlots / 64; ++i) meta.free_bits[i] &= ~holes.slots[i];
+  for (unsigned i = 0; i < kMaxSlots / 64; ++i)
+    meta.free_bits[i] &= ~holes.slots[i];
   admit(meta, sub_free(word, holes.count));
   const uint64_t purged = discard_pages(unit, holes.pages);
   // The slots are this thread's: the slab cannot have died meanwhile.
   const bool live = exclude(meta, index, &word);
   ASHLAR_CHECK(live);
   meta.touched &= ~purged;
-  for (unsigned i = 0; i < kMaxSlots / 64; ++i) meta.free_bits[i] |= holes.slots[i];
+  for (unsigned i = 0; i < kMaxSlots / 64; ++i)
+    meta.free_bits[i] |= holes.slots[i];
   detail::settle(unit, meta, word, add_free(word, holes.count), false);
   return count_bits(purged);
 }
@@ -108,7 +111,8 @@ size_t purge_all_holes() {
   const ChunkIndex chunks = page::g_window_owner.opened_chunks();
   for (ChunkIndex chunk = 0; chunk < chunks; ++chunk) {
     if (page::g_pages.is_clean_chunk(chunk)) continue;
-    for (UnitIndex unit = 0; unit < kUnitsPerChunk; ++unit) purged += purge_holes_of(chunk * kUnitsPerChunk + unit);
+    for (UnitIndex unit = 0; unit < kUnitsPerChunk; ++unit)
+      purged += purge_holes_of(chunk * kUnitsPerChunk + unit);
   }
   return purged;
 }

@@ -8,7 +8,9 @@ namespace {
 // Writes `"name":` with the comma that separates it from what stands before.
 class Object {
  public:
-  Object(Writer& writer, const char* open, const char* close) : writer_(writer), close_(close) { writer_.text(open); }
+  Object(Writer& writer, const char* open, const char* close) : writer_(writer), close_(close) {
+    writer_.text(open);
+  }
   ~Object() { writer_.text(close_); }
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
@@ -42,7 +44,8 @@ void print_class(Writer& writer, const struct ashlar_class_stats& c) {
   object.field("sampled_granted", c.sampled_granted);
   object.key("occupancy");
   Object array(writer, "[", "]");
-  for (const size_t slabs : c.occupancy) array.next().number(slabs);
+  for (const size_t slabs : c.occupancy)
+    array.next().number(slabs);
 }
 
 }  // namespace

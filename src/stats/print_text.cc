@@ -6,7 +6,9 @@ namespace ashlar::stats {
 
 namespace {
 
-double ratio(size_t part, size_t whole) { return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole); }
+double ratio(size_t part, size_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
 
 void ledger_line(Writer& writer, const char* name, size_t bytes, size_t rss, const char* meaning) {
   writer.text("  ").left(name, 18).bytes(bytes, 12).text("  ").percent(ratio(bytes, rss), 6);
@@ -16,7 +18,8 @@ void ledger_line(Writer& writer, const char* name, size_t bytes, size_t rss, con
 void print_ledger(Writer& writer, const struct ashlar_stats& s) {
   writer.text("Resident memory, layer by layer\n");
   ledger_line(writer, "live", s.resident_live, s.kernel_rss, "blocks in the program's hands");
-  ledger_line(writer, "slab holes", s.resident_holes, s.kernel_rss, "free slots on pages that live slots share");
+  ledger_line(writer, "slab holes", s.resident_holes, s.kernel_rss,
+              "free slots on pages that live slots share");
   ledger_line(writer, "thread caches", s.resident_bins, s.kernel_rss, "free slots waiting in bins");
   ledger_line(writer, "dirty", s.resident_dirty, s.kernel_rss, "free pages kept for reuse");
   ledger_line(writer, "metadata", s.resident_metadata, s.kernel_rss, "Ashlar's own tables");
@@ -26,30 +29,61 @@ void print_ledger(Writer& writer, const struct ashlar_stats& s) {
 }
 
 void print_totals(Writer& writer, const struct ashlar_stats& s) {
-  writer.text("\nAddress space\n  window    ").bytes(s.window_opened, 12).text(" opened of ").bytes(s.window_reserved, 0);
-  writer.text(" reserved\n  live      ").bytes(s.live_bytes, 12).text("\n  cached    ").bytes(s.cached_bytes, 12);
-  writer.text("\n  free      ").bytes(s.free_bytes, 12).text("\n  direct    ").bytes(s.direct_bytes, 12).text(" in ");
+  writer.text("\nAddress space\n  window    ")
+      .bytes(s.window_opened, 12)
+      .text(" opened of ")
+      .bytes(s.window_reserved, 0);
+  writer.text(" reserved\n  live      ")
+      .bytes(s.live_bytes, 12)
+      .text("\n  cached    ")
+      .bytes(s.cached_bytes, 12);
+  writer.text("\n  free      ")
+      .bytes(s.free_bytes, 12)
+      .text("\n  direct    ")
+      .bytes(s.direct_bytes, 12)
+      .text(" in ");
   writer.number(s.direct_blocks).text(" mappings\n  large blocks ").right(s.large_blocks, 5);
-  writer.text("   thread caches ").number(s.thread_caches).text("   slots lost in forks ").number(s.lost_in_fork);
+  writer.text("   thread caches ")
+      .number(s.thread_caches)
+      .text("   slots lost in forks ")
+      .number(s.lost_in_fork);
   writer.text("\n\nReturned to the system\n  dirty     ").bytes(s.dirty_bytes, 12).text(" of a budget of ");
-  writer.bytes(s.dirty_budget, 0).text("\n  purged    ").bytes(s.purged_bytes, 12).text(" in ").number(s.purge_calls);
+  writer.bytes(s.dirty_budget, 0)
+      .text("\n  purged    ")
+      .bytes(s.purged_bytes, 12)
+      .text(" in ")
+      .number(s.purge_calls);
   writer.text(" calls, ").bytes(s.hole_purged_bytes, 0).text(" of it holes in live slabs\n  regretted ");
-  writer.bytes(s.purged_again, 12).text(" used again within 100 ms; ").number(s.purge_failures).text(" calls refused\n");
-  writer.text("\nFragmentation\n  slab      ").percent(s.slab_fragmentation, 10).text("  of resident slab bytes are not live");
-  writer.text("\n  external  ").percent(s.external_fragmentation, 10).text("  of free pages are outside the largest free block");
+  writer.bytes(s.purged_again, 12)
+      .text(" used again within 100 ms; ")
+      .number(s.purge_failures)
+      .text(" calls refused\n");
+  writer.text("\nFragmentation\n  slab      ")
+      .percent(s.slab_fragmentation, 10)
+      .text("  of resident slab bytes are not live");
+  writer.text("\n  external  ")
+      .percent(s.external_fragmentation, 10)
+      .text("  of free pages are outside the largest free block");
   writer.text("\n  RSS / live").fixed(ratio(s.kernel_rss, s.live_bytes + s.direct_bytes), 2, 10).text("\n");
 }
 
 void print_classes(Writer& writer, const struct ashlar_stats& s) {
-  writer.text("\nSize classes in use\n    size  slabs      slots       live   bins       free     resident  live %  waste %"
-              "  slabs by live share, 0-10 % ... 90-100 %, full\n");
+  writer.text(
+      "\nSize classes in use\n    size  slabs      slots       live   bins       free     resident  live %  "
+      "waste %"
+      "  slabs by live share, 0-10 % ... 90-100 %, full\n");
   for (uint32_t i = 1; i < s.classes; ++i) {
     const struct ashlar_class_stats& c = s.class_[i];
     if (c.slabs == 0) continue;
-    writer.right(c.size, 8).right(c.slabs, 7).right(c.slots, 11).right(c.live_slots, 11).right(c.bin_slots, 7);
+    writer.right(c.size, 8)
+        .right(c.slabs, 7)
+        .right(c.slots, 11)
+        .right(c.live_slots, 11)
+        .right(c.bin_slots, 7);
     writer.right(c.free_slots, 11).bytes(c.resident, 13).fixed(ratio(c.live_slots, c.slots) * 100, 1, 8);
     writer.fixed((1 - ratio(c.sampled_requested, c.sampled_granted)) * 100, 1, 9).text(" ");
-    for (const size_t slabs : c.occupancy) writer.text(" ").number(slabs);
+    for (const size_t slabs : c.occupancy)
+      writer.text(" ").number(slabs);
     writer.text("\n");
   }
 }

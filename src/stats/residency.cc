@@ -62,7 +62,8 @@ bool parse_range(const char* line, Range* range) {
   uintptr_t values[2] = {0, 0};
   for (int i = 0; i < 2; ++i) {
     const char* const first = line;
-    for (; hex_digit(*line) >= 0; ++line) values[i] = values[i] * 16 + static_cast<uintptr_t>(hex_digit(*line));
+    for (; hex_digit(*line) >= 0; ++line)
+      values[i] = values[i] * 16 + static_cast<uintptr_t>(hex_digit(*line));
     if (line == first || *line != (i == 0 ? '-' : ' ')) return false;
     ++line;
   }
@@ -90,10 +91,11 @@ PageBits resident_pages(uintptr_t start, unsigned pages) {
   const unsigned grain = static_cast<unsigned>(page_size / kPageSize);
   const uintptr_t first = start & ~(page_size - 1);
   const unsigned skipped = static_cast<unsigned>((start - first) >> kPageShift);
-  const bool known = !os::sys::failed(os::sys::mincore(reinterpret_cast<void*>(first),
-                                                       (start - first) + pages_to_bytes(pages), vector));
+  const bool known = !os::sys::failed(
+      os::sys::mincore(reinterpret_cast<void*>(first), (start - first) + pages_to_bytes(pages), vector));
   for (unsigned page = 0; page < pages; ++page) {
-    if (!known || (vector[(page + skipped) / grain] & 1) != 0) result.bits[page / 64] |= uint64_t{1} << (page % 64);
+    if (!known || (vector[(page + skipped) / grain] & 1) != 0)
+      result.bits[page / 64] |= uint64_t{1} << (page % 64);
   }
   return result;
 }
@@ -104,7 +106,8 @@ size_t resident_bytes(uintptr_t start, size_t size) {
     const size_t left = (size - done + kPageSize - 1) >> kPageShift;
     const unsigned here = left < kPagesPerChunk ? static_cast<unsigned>(left) : kPagesPerChunk;
     const PageBits bits = resident_pages(start + done, here);
-    for (const uint64_t word : bits.bits) pages += static_cast<size_t>(__builtin_popcountll(word));
+    for (const uint64_t word : bits.bits)
+      pages += static_cast<size_t>(__builtin_popcountll(word));
     done += pages_to_bytes(here);
   }
   return pages_to_bytes(pages);

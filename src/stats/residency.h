@@ -22,6 +22,7 @@ size_t resident_bytes(uintptr_t start, size_t size);
 
 // Calls visit(start, end, resident bytes, context) for each mapping of the process with resident pages, by
 // /proc/self/smaps. False: that could not be read.
-bool visit_mappings(void (*visit)(uintptr_t start, uintptr_t end, size_t resident, void* context), void* context);
+bool visit_mappings(void (*visit)(uintptr_t start, uintptr_t end, size_t resident, void* context),
+                    void* context);
 
 }  // namespace ashlar::stats

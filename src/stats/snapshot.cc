@@ -34,7 +34,8 @@ void add_bins(const cache::ThreadCache& cache, void* context) {
 }
 
 // Resident bytes of the slab's slots that are not free in it, page by page.
-size_t occupied_resident(UnitIndex unit, const slab::ClassInfo& info, const PageBits& resident, unsigned first_page) {
+size_t occupied_resident(UnitIndex unit, const slab::ClassInfo& info, const PageBits& resident,
+                         unsigned first_page) {
   const slab::UnitMeta& meta = slab::unit_meta(unit);
   size_t bytes = 0;
   for (unsigned slot = 0; slot < info.slots; ++slot) {
@@ -53,7 +54,8 @@ size_t occupied_resident(UnitIndex unit, const slab::ClassInfo& info, const Page
 
 size_t count_resident(const PageBits& resident, unsigned first, unsigned count) {
   size_t pages = 0;
-  for (unsigned page = first; page < first + count; ++page) pages += resident.test(page) ? 1 : 0;
+  for (unsigned page = first; page < first + count; ++page)
+    pages += resident.test(page) ? 1 : 0;
   return pages_to_bytes(pages);
 }
 
@@ -151,14 +153,16 @@ void add_mapping(uintptr_t start, uintptr_t end, size_t resident, void* context)
 
 // Fills the two lines of the ledger that are not blocks.
 void read_rest(struct ashlar_stats* stats) {
-  const size_t blocks = stats->resident_live + stats->resident_holes + stats->resident_bins + stats->resident_dirty;
+  const size_t blocks =
+      stats->resident_live + stats->resident_holes + stats->resident_bins + stats->resident_dirty;
   stats->kernel_rss = os::resident_size();
   Rest rest{};
   if (visit_mappings(add_mapping, &rest)) {
     stats->resident_metadata = rest.metadata;
     stats->resident_foreign = rest.foreign;
   } else {  // no /proc: by difference
-    stats->resident_metadata = resident_bytes(g_window_owner.metadata_start(), g_window_owner.metadata_open_bytes());
+    stats->resident_metadata =
+        resident_bytes(g_window_owner.metadata_start(), g_window_owner.metadata_open_bytes());
     const size_t ours = blocks + stats->resident_metadata;
     stats->resident_foreign = stats->kernel_rss > ours ? stats->kernel_rss - ours : 0;
   }
@@ -244,7 +248,8 @@ void read_snapshot(struct ashlar_stats* stats) {
   stats->thread_caches = bins.caches;
   Walk walk{stats, 0, 0, 0, false};
   PageIndex large_end = 0;
-  for (ChunkIndex chunk = 0; chunk < g_window_owner.opened_chunks(); ++chunk) walk_chunk(chunk, &large_end, &walk);
+  for (ChunkIndex chunk = 0; chunk < g_window_owner.opened_chunks(); ++chunk)
+    walk_chunk(chunk, &large_end, &walk);
   finish_classes(bins, &walk);
   read_orders(stats);
   size_t peak_direct = 0;
@@ -296,7 +301,8 @@ Totals read_totals() {
   size_t clean[page::kMaxOrder + 1];
   size_t dirty[page::kMaxOrder + 1];
   g_pages.count_blocks(clean, dirty);
-  for (unsigned order = 0; order <= page::kMaxOrder; ++order) totals.free_blocks += clean[order] + dirty[order];
+  for (unsigned order = 0; order <= page::kMaxOrder; ++order)
+    totals.free_blocks += clean[order] + dirty[order];
   size_t peak_direct = 0;
   size_t table_bytes = 0;
   g_direct.totals(&totals.direct_blocks, &totals.direct_bytes, &peak_direct, &table_bytes);

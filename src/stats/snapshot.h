@@ -20,7 +20,7 @@ struct Totals {
   size_t free_blocks;  // of the buddy
   size_t direct_blocks;
   size_t direct_bytes;
-  size_t peak;         // highest opened + direct
+  size_t peak;  // highest opened + direct
 };
 Totals read_totals();
 

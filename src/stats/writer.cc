@@ -20,7 +20,8 @@ char* digits_of(size_t value, char (&buffer)[kDigits]) {
 
 size_t length_of(const char* text) {
   size_t length = 0;
-  while (text[length] != 0) ++length;
+  while (text[length] != 0)
+    ++length;
   return length;
 }
 
@@ -37,7 +38,8 @@ Writer& Writer::text(const char* text, size_t length) {
 Writer& Writer::text(const char* text) { return this->text(text, length_of(text)); }
 
 void Writer::pad(unsigned width, size_t length) {
-  for (; length < width; ++length) text(" ", 1);
+  for (; length < width; ++length)
+    text(" ", 1);
 }
 
 Writer& Writer::number(size_t value) { return right(value, 0); }
@@ -61,7 +63,8 @@ Writer& Writer::fixed(double value, unsigned decimals, unsigned width) {
   const bool negative = value < 0;
   if (negative) value = -value;
   size_t scale = 1;
-  for (unsigned i = 0; i < decimals; ++i) scale *= 10;
+  for (unsigned i = 0; i < decimals; ++i)
+    scale *= 10;
   const size_t scaled = static_cast<size_t>(value * static_cast<double>(scale) + 0.5);
   char buffer[kDigits];
   const char* const whole = digits_of(scaled / scale, buffer);

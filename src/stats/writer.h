@@ -15,10 +15,10 @@ class Writer {
   Writer& text(const char* text);
   Writer& text(const char* text, size_t length);
   Writer& number(size_t value);
-  Writer& right(size_t value, unsigned width);                      // right-aligned number
-  Writer& left(const char* text, unsigned width);                   // left-aligned text
-  Writer& fixed(double value, unsigned decimals, unsigned width);   // right-aligned; value >= -1e15
-  Writer& bytes(size_t value, unsigned width);                      // "12.3 MiB", right-aligned
+  Writer& right(size_t value, unsigned width);                     // right-aligned number
+  Writer& left(const char* text, unsigned width);                  // left-aligned text
+  Writer& fixed(double value, unsigned decimals, unsigned width);  // right-aligned; value >= -1e15
+  Writer& bytes(size_t value, unsigned width);                     // "12.3 MiB", right-aligned
   Writer& percent(double share, unsigned width) { return fixed(share * 100, 1, width).text(" %"); }
 
   // Writes what is buffered. 0, or the errno value of the first write that failed.

@@ -25,9 +25,7 @@ FileFacts dynamic_file(std::uint16_t machine, const std::string& interpreter) {
 const FileFacts kLibrary = dynamic_file(EM_X86_64, "");
 const char* const kLoader = "/lib64/ld-linux-x86-64.so.2";
 
-Privileges file(mode_t mode, uid_t owner, gid_t group) {
-  return {mode, owner, group, false, false};
-}
+Privileges file(mode_t mode, uid_t owner, gid_t group) { return {mode, owner, group, false, false}; }
 
 TEST(ElfObstacle, NoneForAnOrdinaryProgram) {
   EXPECT_EQ(elf_obstacle(dynamic_file(EM_X86_64, kLoader), kLibrary), "");
