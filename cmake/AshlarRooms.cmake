@@ -24,9 +24,7 @@ target_compile_options(ashlar_core_options INTERFACE
   -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden -fvisibility-inlines-hidden
   -ftls-model=initial-exec -fno-plt -fPIC -fno-asynchronous-unwind-tables
   -fno-builtin-malloc -fno-builtin-free -fno-builtin-calloc -fno-builtin-realloc
-  -fno-builtin-aligned_alloc -fno-builtin-posix_memalign -fno-builtin-memalign
-  # gcc would turn the loops that clear small blocks back into calls of memset, or rep stos.
-  $<$<CXX_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns>)
+  -fno-builtin-aligned_alloc -fno-builtin-posix_memalign -fno-builtin-memalign)
 target_compile_definitions(ashlar_core_options INTERFACE
   $<$<BOOL:${ASHLAR_INVARIANTS}>:ASHLAR_INVARIANTS=1>
   ASHLAR_DEFAULT_CONF="${ASHLAR_DEFAULT_CONF}"

@@ -8,7 +8,7 @@
 #include "heap/heap.h"
 
 namespace std {
-[[noreturn]] __attribute__((weak)) void __throw_bad_alloc();
+void __throw_bad_alloc() __attribute__((weak, noreturn));
 __attribute__((weak)) new_handler get_new_handler() noexcept;
 }  // namespace std
 

@@ -84,9 +84,9 @@ struct ashlar_stats {
   double slab_fragmentation;     /* 1 - live slot bytes / resident slab bytes */
   double external_fragmentation; /* 1 - largest free block / free bytes, in the window */
 
-  uint32_t classes; /* entries used in class_ */
+  uint32_t classes; /* entries used in size_class */
   uint32_t orders;  /* entries used in order */
-  struct ashlar_class_stats class_[ASHLAR_MAX_CLASSES];
+  struct ashlar_class_stats size_class[ASHLAR_MAX_CLASSES];
   struct ashlar_order_stats order[ASHLAR_MAX_ORDERS];
 };
 

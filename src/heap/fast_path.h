@@ -28,9 +28,10 @@ ASHLAR_ALWAYS_INLINE void* allocate_zeroed_fast(size_t size) {
   Vector* const slot = static_cast<Vector*>(cache::pop(slab::kCodeTable[vectors]));
   if (ASHLAR_UNLIKELY(slot == nullptr)) return nullptr;
   size_t i = 0;
-  do
+  do {
     slot[i] = Vector{};
-  while (++i < vectors);
+    __asm__ volatile("" : : "r"(slot) : "memory");  // or gcc makes a call of memset of it again, or rep stos
+  } while (++i < vectors);
   return slot;
 }
 

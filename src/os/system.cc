@@ -5,7 +5,8 @@
 #include "base/types.h"
 #include "os/sys.h"
 
-extern "C" __attribute__((weak)) char __libc_single_threaded;
+extern "C"
+    __attribute__((weak)) char __libc_single_threaded;  // NOLINT(readability-identifier-naming): libc's
 
 namespace ashlar::os {
 

@@ -88,7 +88,7 @@ void print_json(Writer& writer, const struct ashlar_stats& s) {
     {
       Object array(writer, "[", "]");
       for (uint32_t i = 1; i < s.classes; ++i) {
-        if (s.class_[i].slabs > 0) print_class(array.next(), s.class_[i]);
+        if (s.size_class[i].slabs > 0) print_class(array.next(), s.size_class[i]);
       }
     }
     object.key("orders");

@@ -73,7 +73,7 @@ void print_classes(Writer& writer, const struct ashlar_stats& s) {
       "waste %"
       "  slabs by live share, 0-10 % ... 90-100 %, full\n");
   for (uint32_t i = 1; i < s.classes; ++i) {
-    const struct ashlar_class_stats& c = s.class_[i];
+    const struct ashlar_class_stats& c = s.size_class[i];
     if (c.slabs == 0) continue;
     writer.right(c.size, 8)
         .right(c.slabs, 7)

@@ -69,7 +69,7 @@ struct Walk {
 
 void read_slab_into(UnitIndex unit, const slab::SlabReading& reading, const PageBits& resident, Walk* walk) {
   const slab::ClassInfo& info = kClasses[reading.index];
-  struct ashlar_class_stats& stats = walk->stats->class_[reading.index];
+  struct ashlar_class_stats& stats = walk->stats->size_class[reading.index];
   const unsigned pages = 1u << info.order;
   const unsigned first = first_page_of_unit(unit) % kPagesPerChunk;
   const size_t slab_resident = count_resident(resident, first, pages);
@@ -177,7 +177,7 @@ void finish_classes(const BinSlots& bins, Walk* walk) {
   struct ashlar_stats* const stats = walk->stats;
   size_t bin_bytes = 0;
   for (unsigned index = 1; index < slab::kClassCount; ++index) {
-    struct ashlar_class_stats& entry = stats->class_[index];
+    struct ashlar_class_stats& entry = stats->size_class[index];
     const size_t taken = entry.slots - entry.free_slots;
     entry.size = kClasses[index].size;
     entry.bin_slots = bins.slots[index] < taken ? bins.slots[index] : taken;

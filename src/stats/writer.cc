@@ -65,7 +65,8 @@ Writer& Writer::fixed(double value, unsigned decimals, unsigned width) {
   size_t scale = 1;
   for (unsigned i = 0; i < decimals; ++i)
     scale *= 10;
-  const size_t scaled = static_cast<size_t>(value * static_cast<double>(scale) + 0.5);
+  const double shifted = value * static_cast<double>(scale) + 0.5;  // libm's rounding is not ours to link
+  const size_t scaled = static_cast<size_t>(shifted);
   char buffer[kDigits];
   const char* const whole = digits_of(scaled / scale, buffer);
   const size_t whole_length = static_cast<size_t>(buffer + kDigits - whole);

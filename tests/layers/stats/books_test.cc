@@ -60,7 +60,7 @@ TEST_F(BooksTest, EveryClassAddsUp) {
     }
   }
   for (unsigned i = 1; i < stats->classes; ++i) {
-    const struct ashlar_class_stats& entry = stats->class_[i];
+    const struct ashlar_class_stats& entry = stats->size_class[i];
     SCOPED_TRACE(entry.size);
     EXPECT_EQ(entry.size, slab::kClasses[i].size);
     EXPECT_EQ(entry.live_slots + entry.bin_slots + entry.free_slots, entry.slots);
@@ -169,7 +169,7 @@ TEST_F(BooksTest, JsonIsTheStruct) {
     EXPECT_EQ(entry.at("occupancy").size(), size_t{ASHLAR_OCCUPANCY_STEPS});
   }
   for (unsigned i = 1; i < stats->classes; ++i)
-    expected_slots += stats->class_[i].slots;
+    expected_slots += stats->size_class[i].slots;
   EXPECT_EQ(slots, expected_slots);
   ASSERT_EQ(json.at("orders").size(), stats->orders);
   for (unsigned order = 0; order < stats->orders; ++order) {

@@ -35,7 +35,7 @@ TEST(Concurrent, ReadingDisturbsNobody) {
     const auto stats = snapshot();
     const Totals totals = read_totals();
     for (unsigned i = 1; i < stats->classes; ++i) {
-      const struct ashlar_class_stats& entry = stats->class_[i];
+      const struct ashlar_class_stats& entry = stats->size_class[i];
       ASSERT_LE(entry.live_slots, entry.slots);
       ASSERT_LE(entry.bin_slots, entry.slots);
       ASSERT_LE(entry.free_slots, entry.slots);
