@@ -13,7 +13,9 @@ __attribute__((weak)) new_handler get_new_handler() noexcept;
 }  // namespace std
 
 #ifdef __PIC__
-__asm__(".weak __gxx_personality_v0\n.weak __cxa_begin_catch\n.weak __cxa_end_catch\n.weak _Unwind_Resume");
+__asm__(
+    ".weak __gxx_personality_v0\n.weak __cxa_begin_catch\n.weak __cxa_end_catch\n.weak _Unwind_Resume\n.weak "
+    "_ZSt9terminatev");
 #endif
 
 namespace {
