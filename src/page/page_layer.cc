@@ -92,6 +92,7 @@ PageIndex PageLayer::allocate_locked(PageCount count, unsigned align_order) {
 
 void PageLayer::count_live_locked(PageCount count) {
   counters_.live_pages += count;
+  budget_hint_.store(budget_locked(), std::memory_order_relaxed);
   if (counters_.live_pages > counters_.peak_live_pages) counters_.peak_live_pages = counters_.live_pages;
 }
 
@@ -109,6 +110,7 @@ void PageLayer::release_locked(PageIndex start, PageCount count) {
   buddy_.insert(start, count);
   ASHLAR_DCHECK(count < 256 || buddy_.check_invariants());
   const size_t budget = budget_locked();
+  budget_hint_.store(budget, std::memory_order_relaxed);
   if (buddy_.dirty_pages() > budget) {
     const size_t quota = 2 * size_t{count};
     purge_locked(budget, quota > kPagesPerChunk ? quota : kPagesPerChunk);

@@ -75,6 +75,8 @@ class PageLayer {
   void note_reuse(PageCount count);
 
   size_t budget_pages();
+  // What it was when pages were last handed out or given back; without the lock.
+  size_t budget_hint() const { return budget_hint_.load(std::memory_order_relaxed); }
   // Dirty free pages beyond the budget are given back, at most max(1 MiB, 2 * freed).
   void purge_excess(size_t freed_pages);
 
@@ -105,6 +107,7 @@ class PageLayer {
   Buddy buddy_;
   PageCounters counters_{};
   Config config_{};
+  std::atomic<size_t> budget_hint_{SIZE_MAX};
   size_t regret_pages_ = 0;   // the guard: this much dirty memory is kept, whatever else is said
   size_t recent_purged_ = 0;  // pages purged since recent_start_ns_, less those regretted
   uint64_t recent_start_ns_ = 0;

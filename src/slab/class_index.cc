@@ -39,16 +39,18 @@ void set_available(unsigned row, UnitIndex unit) {
   set_bit(in_super(row, chunk), super_bit(chunk));
 }
 
-void clear_available(unsigned row, UnitIndex unit) {
+bool clear_available(unsigned row, UnitIndex unit) {
   const ChunkIndex chunk = unit / kUnitsPerChunk;
   const uint64_t mask = bit(unit % kUnitsPerChunk);
-  if ((leaf(row, chunk).fetch_and(~mask) & ~mask) != 0) return;
+  const uint64_t before = leaf(row, chunk).fetch_and(~mask);
+  if ((before & ~mask) != 0) return (before & mask) != 0;
   if ((in_group(row, chunk).fetch_and(~group_bit(chunk)) & ~group_bit(chunk)) == 0) {
     in_super(row, chunk).fetch_and(~super_bit(chunk));
   }
   // Somebody may have set a bit below while its summary was being cleared: look again, top level too.
   if (leaf(row, chunk).load() != 0) in_group(row, chunk).fetch_or(group_bit(chunk));
   if (in_group(row, chunk).load() != 0) in_super(row, chunk).fetch_or(super_bit(chunk));
+  return (before & mask) != 0;
 }
 
 bool is_available(unsigned row, UnitIndex unit) {

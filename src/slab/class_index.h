@@ -15,7 +15,7 @@ inline constexpr unsigned kHoleIndex = 96;  // the row of hole candidates
 inline constexpr UnitIndex kNoUnit = UINT32_MAX;
 
 void set_available(unsigned row, UnitIndex unit);
-void clear_available(unsigned row, UnitIndex unit);
+bool clear_available(unsigned row, UnitIndex unit);  // true if it was set
 bool is_available(unsigned row, UnitIndex unit);
 
 // The lowest unit >= from whose bit is set, or kNoUnit.

@@ -31,6 +31,7 @@ struct ClassInfo {
   uint8_t order;         // 2^order pages a slab, 2 to 6
   uint16_t enough;       // free slots that make a slab worth refilling from
   uint16_t hole_slots;   // free slots from which on whole free pages are likely; 0: never
+  uint8_t hole_shift;    // from there on, holes are looked for anew with every 2^hole_shift further ones
   uint32_t offset_mask;  // bytes of a slab - 1
   uint64_t reciprocal;   // ceil(2^38 / size): offset / size without a division
 };
@@ -87,6 +88,7 @@ consteval std::array<ClassInfo, kClassCount> make_classes() {
     info.slots = static_cast<uint16_t>((kPageSize << order) / info.size);
     info.enough = info.slots >= 32 ? static_cast<uint16_t>(info.slots / 32) : uint16_t{1};
     info.hole_slots = hole_slots(info.size, info.slots);
+    info.hole_shift = static_cast<uint8_t>(info.slots >= 64 ? highest_bit(info.slots / 32u) : 0);
     info.reciprocal = ((uint64_t{1} << kReciprocalShift) + info.size - 1) / info.size;
   }
   return classes;

@@ -9,6 +9,7 @@ using page::g_pages;
 using page::page_address;
 
 constinit SampledSizes g_sampled[kClassCount];
+constinit std::atomic<size_t> g_hole_backlog{0};
 
 namespace {
 
@@ -138,7 +139,7 @@ UnitIndex create_slab(unsigned index, const ClassInfo& info, bool* fresh) {
 void retire(UnitIndex unit, UnitMeta& meta, unsigned index) {
   const ClassInfo& info = kClasses[index];
   clear_available(index, unit);
-  if (is_available(kHoleIndex, unit)) clear_available(kHoleIndex, unit);
+  if (is_available(kHoleIndex, unit)) detail::unmark_candidate(unit, index);
   const uint64_t touched = meta.touched;
   const PageIndex page = first_page_of_unit(unit);
   for (unsigned i = 0; i < slab_pages(info); ++i)
@@ -150,6 +151,17 @@ void retire(UnitIndex unit, UnitMeta& meta, unsigned index) {
 }  // namespace
 
 namespace detail {
+
+// LOCKS: the slab is excluded by the caller, or two markers may count it twice.
+void mark_candidate(UnitIndex unit, unsigned index) {
+  set_available(kHoleIndex, unit);
+  g_hole_backlog.fetch_add(slab_pages(kClasses[index]) / 2, std::memory_order_relaxed);
+}
+
+void unmark_candidate(UnitIndex unit, unsigned index) {
+  if (!clear_available(kHoleIndex, unit)) return;
+  g_hole_backlog.fetch_sub(slab_pages(kClasses[index]) / 2, std::memory_order_relaxed);
+}
 
 void forget_kept(unsigned index, UnitIndex unit) {
   uint32_t expected = unit + 1;
@@ -203,9 +215,10 @@ void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after, boo
     return;
   }
   if (had < info.enough && has >= info.enough) set_available(index, unit);
-  if (freed && info.hole_slots != 0 && had < info.hole_slots && has >= info.hole_slots)
-    set_available(kHoleIndex, unit);
+  const bool holes = freed && may_hold_holes(info, had, has) && !is_available(kHoleIndex, unit);
+  if (holes) mark_candidate(unit, index);
   admit(meta, after);
+  if (holes) relieve_holes();
 }
 
 }  // namespace detail

@@ -33,6 +33,9 @@ namespace detail {
 // After slots came back: notes what the new count means, and ends the exclusion. Shared by put_slots
 // (freed: new holes may have come into being) and the hole purge, which puts back what it took.
 void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after, bool freed);
+// The slab may hold whole free pages; or does no longer, or is looked into just now.
+void mark_candidate(UnitIndex unit, unsigned index);
+void unmark_candidate(UnitIndex unit, unsigned index);
 // The slab is no longer the empty one that its class keeps.
 void forget_kept(unsigned index, UnitIndex unit);
 // The pages that slot `slot` touches, as bits.
@@ -55,6 +58,13 @@ inline SlotPlace place_of(const void* p, unsigned index) {
 
 // Makes slots free: those of `mask` in word `word_index` of the free bits. A slot that is free already
 // stops the program (double free). PERF: inline into the overflow path, which it is most of.
+// True if the slab may hold new holes, now that its free slots rose from `had` to `has`.
+inline bool may_hold_holes(const ClassInfo& info, unsigned had, unsigned has) {
+  return has >= info.hole_slots &&
+         (had < info.hole_slots || (had >> info.hole_shift) != (has >> info.hole_shift)) &&
+         info.hole_slots != 0;
+}
+
 ASHLAR_ALWAYS_INLINE void put_slots(UnitIndex unit, unsigned index, unsigned word_index, uint64_t mask) {
   UnitMeta& meta = unit_meta(unit);
   uint64_t word = 0;
@@ -72,7 +82,7 @@ ASHLAR_ALWAYS_INLINE void put_slots(UnitIndex unit, unsigned index, unsigned wor
   const unsigned had = word_free(word);
   // Nothing to note in most cases: still some live, and no threshold passed.
   if (ASHLAR_LIKELY(has < info.slots && (had >= info.enough || has < info.enough) &&
-                    (had >= info.hole_slots || has < info.hole_slots))) {
+                    !may_hold_holes(info, had, has))) {
     admit(meta, after);
     return;
   }
@@ -91,9 +101,13 @@ inline unsigned slots_out(UnitIndex unit, unsigned index) {
 size_t release_kept();
 
 // Pages of live slabs on which every slot is free go back to the system (slab_purge.cc):
-// of one slab; of candidates, lowest address first, until `pages` are purged; of all.
+// of one slab; of candidates until `pages` are purged or `most_slabs` looked into; of all.
 size_t purge_holes_of(UnitIndex unit);
 size_t purge_candidates(size_t pages, unsigned most_slabs);
+// The freeing thread's share: while more pages of holes are estimated to be resident than the page layer's
+// budget allows, looks into a few candidates.
+void relieve_holes();
+extern constinit std::atomic<size_t> g_hole_backlog;  // that estimate: half of the candidates' pages
 size_t purge_all_holes();
 
 // True if the slot is marked free in its slab. For reports; racy by nature.

@@ -73,7 +73,7 @@ def measure(arguments):
             for call in NAMES:
                 extra = twice[call] - once[call]
                 if extra % PAIRS != 0 or extra == 0:
-                    raise AssertionError(f"{call}({size}): {extra} instructions in {PAIRS} calls: not one path")
+                    raise AssertionError(f"{call}({size}): {extra} instructions in {PAIRS} calls")
                 lines.append((call, size, extra // PAIRS))
     print(f"window: {stats['window_reserved']} bytes reserved, {stats['window_opened']} opened")
     return lines

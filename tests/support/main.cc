@@ -31,10 +31,10 @@ std::vector<std::string> list_tests(const std::string& filter) {
 }
 
 bool passes(const char* program, const std::string& test) {
+  std::fflush(nullptr);
   const pid_t child = fork();
   if (child == 0) {
     const std::string filter = "--gtest_filter=" + test;
-    std::fflush(nullptr);
     execl("/proc/self/exe", program, filter.c_str(), "--gtest_brief=1", static_cast<char*>(nullptr));
     _exit(127);
   }

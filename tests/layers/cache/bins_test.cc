@@ -11,9 +11,7 @@ namespace {
 using slab::kClassCount;
 using slab::kClasses;
 
-size_t capacity_of(unsigned index) {
-  return t_cache.bins[index].capacity;
-}
+size_t capacity_of(unsigned index) { return t_cache.bins[index].capacity; }
 
 void expect_limits() {
   size_t bytes = 0;
@@ -26,8 +24,9 @@ void expect_limits() {
   }
   ASSERT_EQ(bytes, t_cache.capacity_bytes);
   ASSERT_LE(bytes, g_options.cache_bytes + largest);
-  ASSERT_EQ(t_cache.bins[0].head, nullptr);
-  ASSERT_EQ(t_cache.bins[0].capacity, 0);
+  const Bin none = t_cache.bins[0];
+  ASSERT_EQ(none.head, nullptr);
+  ASSERT_EQ(none.capacity, 0);
 }
 
 TEST_F(CacheTest, RandomUseKeepsTheInvariants) {

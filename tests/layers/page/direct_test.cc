@@ -81,6 +81,20 @@ TEST(Direct, ResizingKeepsTheContent) {
   EXPECT_EQ(g_direct.resize(p, 5000), nullptr);
 }
 
+TEST(Direct, TheTableFollowsTheNumberOfBlocks) {
+  void* p = g_direct.allocate(5000, 16);
+  for (size_t round = 0; round < 5000; ++round) {
+    p = g_direct.resize(p, 4096 * (2 + round % 7));
+    ASSERT_NE(p, nullptr);
+    ASSERT_TRUE(g_direct.release(g_direct.allocate(4096, 16)));
+  }
+  size_t blocks = 0, bytes = 0, peak = 0, table = 0;
+  g_direct.totals(&blocks, &bytes, &peak, &table);
+  EXPECT_EQ(blocks, 1u);
+  EXPECT_LE(table, 2 * kPageSize);  // whatever came and went
+  EXPECT_TRUE(g_direct.release(p));
+}
+
 TEST(Direct, RandomManyEntries) {
   const uint64_t seed = test::seed_or(61);
   SCOPED_TRACE(test::name_seed(seed));

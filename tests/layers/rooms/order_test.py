@@ -32,7 +32,8 @@ class Checker:
     def __init__(self, arguments):
         self.compiler = arguments.compiler
         self.source = pathlib.Path(arguments.source) / "src"
-        self.rooms = [(name, dirs.split(":")) for name, dirs in (room.split("=", 1) for room in arguments.room)]
+        pairs = (room.split("=", 1) for room in arguments.room)
+        self.rooms = [(name, dirs.split(":")) for name, dirs in pairs]
         self.checks = 0
         self.faults = []
 
@@ -47,8 +48,8 @@ class Checker:
     def compile(self, dirs, headers, preprocess=False):
         """Compiles a file that includes these headers; the compiler's complaints, or None if it has none."""
         text = "".join(f'#include "{header}"\n' for header in headers)
-        command = [self.compiler, "-std=gnu++20", "-x", "c++", "-Wall", "-Wextra", "-Wno-unused-const-variable",
-                   *(f"-I{directory}" for directory in dirs)]
+        command = [self.compiler, "-std=gnu++20", "-x", "c++", "-Wall", "-Wextra",
+                   "-Wno-unused-const-variable", *(f"-I{directory}" for directory in dirs)]
         command += ["-E", "-o", "/dev/null"] if preprocess else ["-fsyntax-only"]
         result = subprocess.run([*command, "-"], input=text, capture_output=True, text=True)
         return result.stderr if result.returncode != 0 else None
@@ -83,7 +84,8 @@ class Checker:
                     self.expect(".." not in include[1].split("/"), f"climbs out of its room: {where}")
                     self.expect('"' not in line or include[1].split("/")[0] in known | {"ashlar"},
                                 f"not by its room's name: {where}")
-                    self.expect(name in HEADERS_ALLOWED.get(include[1], {name}), f"a header of system calls: {where}")
+                    self.expect(name in HEADERS_ALLOWED.get(include[1], {name}),
+                                f"a header of system calls: {where}")
                     continue
                 code = re.sub(r'"(?:[^"\\]|\\.)*"', '""', line.split("//")[0])
                 for call in CALL.finditer(code):
