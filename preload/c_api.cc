@@ -129,6 +129,12 @@ ASHLAR_EXPORT int malloc_info(int options, FILE* stream) {
 
 ASHLAR_EXPORT void malloc_stats(void) { preload::write_malloc_stats(); }
 
+#ifdef ASHLAR_ARCHIVE
+// Whoever links malloc from the archive gets what happens at load and at exit with it.
+extern "C" const char ashlar_probe_anchor;
+__attribute__((used)) static const char* const g_probe_anchor = &ashlar_probe_anchor;
+#endif
+
 // glibc's inner names, for programs that call them.
 #if __has_attribute(copy)
 #define ASHLAR_TWIN(name) __attribute__((alias(#name), visibility("default"), copy(name)))

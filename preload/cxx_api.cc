@@ -7,12 +7,20 @@
 #include "export.h"
 #include "heap/heap.h"
 
+#ifdef ASHLAR_ARCHIVE
+#define ASHLAR_WEAK_IF_SHARED
+#else
+#define ASHLAR_WEAK_IF_SHARED __attribute__((weak))
+#endif
+
 namespace std {
-void __throw_bad_alloc() __attribute__((weak, noreturn));
+void __throw_bad_alloc() __attribute__((noreturn)) ASHLAR_WEAK_IF_SHARED;
+#ifndef ASHLAR_ARCHIVE
 __attribute__((weak)) new_handler get_new_handler() noexcept;
+#endif
 }  // namespace std
 
-#ifdef __PIC__
+#ifndef ASHLAR_ARCHIVE
 __asm__(
     ".weak __gxx_personality_v0\n.weak __cxa_begin_catch\n.weak __cxa_end_catch\n.weak _Unwind_Resume\n.weak "
     "_ZSt9terminatev");
@@ -24,7 +32,9 @@ using namespace ashlar;
 
 // One round of the new_handler loop: true if there is something to try again for.
 bool ask_new_handler() {
+#ifndef ASHLAR_ARCHIVE
   if (&std::get_new_handler == nullptr) return false;
+#endif
   const std::new_handler handler = std::get_new_handler();
   if (handler == nullptr) return false;
   handler();
@@ -41,7 +51,9 @@ ASHLAR_NOINLINE void* new_slow(size_t size, size_t alignment) {
     if (ASHLAR_LIKELY(p != nullptr)) return p;
     if (!ask_new_handler()) break;
   }
+#ifndef ASHLAR_ARCHIVE
   if (&std::__throw_bad_alloc == nullptr) __builtin_trap();
+#endif
   std::__throw_bad_alloc();
 }
 

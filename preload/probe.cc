@@ -17,6 +17,15 @@
 #include "heap/heap.h"
 #include "os/sys.h"
 
+// What pulls this file out of the archive (c_api.cc).
+extern "C" {
+extern const char ashlar_probe_anchor;
+const char ashlar_probe_anchor = 0;
+}
+
+// A program's own options (heap/init.cc).
+extern "C" __attribute__((weak, visibility("default"))) const char* ashlar_conf;
+
 namespace {
 
 struct Symbol {
@@ -130,7 +139,8 @@ int exit_stderr() {
 }
 
 __attribute__((constructor)) void at_load() {
-  if (secure_getenv("ASHLAR_CONF") != nullptr) keep_stderr();
+  const bool built_in = sizeof(ASHLAR_DEFAULT_CONF) > 1 || &ashlar_conf != nullptr;
+  if (built_in || secure_getenv("ASHLAR_CONF") != nullptr) keep_stderr();
   const char* text = secure_getenv("ASHLAR_PROBE");
   if (text == nullptr) return;
   const long pid = read_decimal(&text);

@@ -33,7 +33,8 @@ struct ashlar_class_stats {
    * internal fragmentation is 1 - requested / granted. Both 0 before the first sample. */
   size_t sampled_requested;
   size_t sampled_granted;
-  /* occupancy[i]: slabs whose live share is in [i/10, (i+1)/10); the last: full slabs. */
+  /* occupancy[i]: slabs whose share of taken slots, live or in bins, is in [i/10, (i+1)/10); the last:
+   * full slabs. */
   size_t occupancy[ASHLAR_OCCUPANCY_STEPS];
 };
 
@@ -52,10 +53,10 @@ struct ashlar_stats {
   size_t resident_holes;    /* free slots and tails of slabs */
   size_t resident_bins;     /* slots waiting in thread caches */
   size_t resident_dirty;    /* free pages not yet returned */
-  size_t resident_metadata; /* Ashlar's own tables and static data */
+  size_t resident_metadata; /* Ashlar's own tables (its static data counts as foreign) */
   size_t resident_foreign;  /* program text, stacks, other mappings: from the kernel, minus ours */
   size_t accounted;         /* the sum of the six */
-  size_t kernel_rss;        /* RSS as the kernel counts it (/proc/self/smaps_rollup or statm) */
+  size_t kernel_rss;        /* RSS as the kernel counts it (/proc/self/statm) */
 
   /* Address space. */
   size_t window_reserved; /* reserved for the window, opened or not */
@@ -66,7 +67,7 @@ struct ashlar_stats {
   size_t direct_bytes;    /* blocks mapped directly, outside the window */
   size_t direct_blocks;
   size_t large_blocks; /* page-layer blocks in the window */
-  size_t peak_opened;  /* highest window_opened + direct_bytes so far */
+  size_t peak_opened;  /* window_opened, which never falls with source mmap, + the highest direct_bytes */
 
   /* Returning memory. */
   size_t dirty_bytes;       /* free pages that may be resident, as the page layer counts them */

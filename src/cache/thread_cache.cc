@@ -79,8 +79,12 @@ void empty_bin(Bin& bin, unsigned index) {
   }
 }
 
+// Its capacity is halved: what it gives up, other bins may grow by.
 void drain(Bin& bin, unsigned index) {
   empty_bin(bin, index);
+  const unsigned given_up = bin.capacity / 2u;
+  bin.capacity = static_cast<uint16_t>(bin.capacity - given_up);
+  t_cache.capacity_bytes -= size_t{given_up} * kClasses[index].size;
   bin.room = 0;
   bin.overflows = kDrained;
 }

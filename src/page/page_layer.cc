@@ -109,8 +109,7 @@ void PageLayer::release_locked(PageIndex start, PageCount count) {
   counters_.live_pages -= count;
   buddy_.insert(start, count);
   ASHLAR_DCHECK(count < 256 || buddy_.check_invariants());
-  const size_t budget = budget_locked();
-  budget_hint_.store(budget, std::memory_order_relaxed);
+  const size_t budget = purge_budget_locked();
   if (buddy_.dirty_pages() > budget) {
     const size_t quota = 2 * size_t{count};
     purge_locked(budget, quota > kPagesPerChunk ? quota : kPagesPerChunk);

@@ -65,8 +65,9 @@ class PageLayer {
   // Gives all free dirty pages back (source sbrk: lowers the break too). Pages given back.
   size_t purge_all();
 
-  // One madvise over pages that the caller owns, counted. False: the pages stay as they were.
-  bool discard(PageIndex start, PageCount count, bool hole);
+  // One madvise over pages that the caller owns, of which `resident` may be resident; counted. False: the
+  // pages stay as they were.
+  bool discard(PageIndex start, PageCount count, PageCount resident, bool hole);
 
   // True if the whole chunk is free and clean, so that a walk need not look at its record.
   bool is_clean_chunk(ChunkIndex chunk);
@@ -99,6 +100,8 @@ class PageLayer {
   size_t budget_locked() const;
   bool may_regret() const { return recent_purged_ > 0 || regret_pages_ > 0; }
   void regret_locked(PageCount clean_taken);
+  void decay_regret_locked(uint64_t now);
+  size_t purge_budget_locked();  // the budget, after regret's decay; notes it for budget_hint
   void purge_locked(size_t target, size_t quota);
   void purge_record_locked(ChunkIndex chunk);
   size_t purge_piece_locked(unsigned min_order, size_t excess, bool* failed);

@@ -52,14 +52,24 @@ size_t PageLayer::budget_pages() {
   return budget_locked();
 }
 
+void PageLayer::decay_regret_locked(uint64_t now) {
+  if (regret_pages_ == 0 || now - last_regret_ns_ < kRegretDecayNs) return;
+  regret_pages_ /= 2;
+  last_regret_ns_ = now;
+}
+
+size_t PageLayer::purge_budget_locked() {
+  if (regret_pages_ > 0) decay_regret_locked(os::sys::monotonic_ns());
+  const size_t budget = budget_locked();
+  budget_hint_.store(budget, std::memory_order_relaxed);
+  return budget;
+}
+
 // Clean pages of opened memory have been taken: if so much was purged a moment ago, that was a mistake.
 void PageLayer::regret_locked(PageCount clean_taken) {
   if (!may_regret()) return;
   const uint64_t now = os::sys::monotonic_ns();
-  if (regret_pages_ > 0 && now - last_regret_ns_ >= kRegretDecayNs) {
-    regret_pages_ /= 2;
-    last_regret_ns_ = now;
-  }
+  decay_regret_locked(now);
   if (clean_taken == 0 || recent_purged_ == 0 || now - recent_start_ns_ > kRegretWindowNs) return;
   const size_t regretted = clean_taken < recent_purged_ ? clean_taken : recent_purged_;
   recent_purged_ -= regretted;
@@ -76,7 +86,7 @@ void PageLayer::note_reuse(PageCount count) {
   regret_locked(count);
 }
 
-bool PageLayer::discard(PageIndex start, PageCount count, bool hole) {
+bool PageLayer::discard(PageIndex start, PageCount count, PageCount resident, bool hole) {
   const bool failed = os::sys::failed(
       os::sys::madvise(reinterpret_cast<void*>(page_address(start)), pages_to_bytes(count), MADV_DONTNEED));
   LockGuard guard(lock_);
@@ -90,9 +100,9 @@ bool PageLayer::discard(PageIndex start, PageCount count, bool hole) {
     recent_start_ns_ = now;
     recent_purged_ = 0;
   }
-  recent_purged_ += count;
-  counters_.purged_pages += count;
-  if (hole) counters_.hole_pages += count;
+  recent_purged_ += resident;
+  counters_.purged_pages += resident;
+  if (hole) counters_.hole_pages += resident;
   return true;
 }
 
@@ -118,7 +128,7 @@ size_t PageLayer::purge_piece_locked(unsigned min_order, size_t excess, bool* fa
   PageIndex first = start;
   PageCount whole = count;
   round_inward(&first, &whole);
-  *failed = whole == 0 || !discard(first, whole, false);
+  *failed = whole == 0 || !discard(first, whole, dirty_before, false);
   lock_.lock();
   counters_.in_flight_pages -= count;
   if (!*failed) set_dirty(first, whole, false);

@@ -152,7 +152,7 @@ void retire(UnitIndex unit, UnitMeta& meta, unsigned index) {
 
 namespace detail {
 
-// LOCKS: the slab is excluded by the caller, or two markers may count it twice.
+// LOCKS: the slab is excluded by the caller of both.
 void mark_candidate(UnitIndex unit, unsigned index) {
   set_available(kHoleIndex, unit);
   g_hole_backlog.fetch_add(slab_pages(kClasses[index]) / 2, std::memory_order_relaxed);
@@ -199,7 +199,9 @@ void no_slot(const void* p, unsigned index) {
       static_cast<uint32_t>((reinterpret_cast<uintptr_t>(p) - page::g_window.base) & info.offset_mask);
   const unsigned slot = slot_at(info, offset);
   os::Message message;
-  message.text("free of ").hex(reinterpret_cast<uintptr_t>(p)).text(", which is no block's start: it lies ");
+  message.text("bad pointer ")
+      .hex(reinterpret_cast<uintptr_t>(p))
+      .text(", freed or resized, is no block's start: it lies ");
   message.number(offset - slot * info.size).text(" bytes into slot ").number(slot).text(" of the slab of ");
   message.number(info.size).text(" B blocks at ").hex(reinterpret_cast<uintptr_t>(p) - offset);
   os::fatal(message);

@@ -56,8 +56,6 @@ inline SlotPlace place_of(const void* p, unsigned index) {
   return SlotPlace{static_cast<UnitIndex>((offset_in_window - offset) >> kUnitShift), slot};
 }
 
-// Makes slots free: those of `mask` in word `word_index` of the free bits. A slot that is free already
-// stops the program (double free). PERF: inline into the overflow path, which it is most of.
 // True if the slab may hold new holes, now that its free slots rose from `had` to `has`.
 inline bool may_hold_holes(const ClassInfo& info, unsigned had, unsigned has) {
   return has >= info.hole_slots &&
@@ -65,6 +63,8 @@ inline bool may_hold_holes(const ClassInfo& info, unsigned had, unsigned has) {
          info.hole_slots != 0;
 }
 
+// Makes slots free: those of `mask` in word `word_index` of the free bits. A slot that is free already
+// stops the program (double free). PERF: inline into the overflow path, which it is most of.
 ASHLAR_ALWAYS_INLINE void put_slots(UnitIndex unit, unsigned index, unsigned word_index, uint64_t mask) {
   UnitMeta& meta = unit_meta(unit);
   uint64_t word = 0;

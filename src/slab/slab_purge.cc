@@ -65,7 +65,7 @@ uint64_t discard_pages(UnitIndex unit, uint64_t pages) {
     const unsigned first = lowest_bit(pages);
     const unsigned count = static_cast<unsigned>(std::countr_one(pages >> first));
     const uint64_t run = bit_range(first, count);
-    if (page::g_pages.discard(first_page_of_unit(unit) + first, count, true)) purged |= run;
+    if (page::g_pages.discard(first_page_of_unit(unit) + first, count, count, true)) purged |= run;
     pages &= ~run;
   }
   return purged;
@@ -81,6 +81,7 @@ size_t purge_holes_of(UnitIndex unit) {
   const ClassInfo& info = kClasses[index];
   uint64_t word = 0;
   if (!try_exclude(meta, index, &word)) return 0;
+  if (is_available(kHoleIndex, unit)) detail::unmark_candidate(unit, index);
   Holes holes;
   find_holes(meta, info, &holes);
   if (holes.pages == 0) {
@@ -111,9 +112,6 @@ size_t purge_candidates(size_t pages, unsigned most_slabs) {
     if (unit == kNoUnit && from > 0) unit = find_available(kHoleIndex, 0);
     if (unit == kNoUnit) break;
     from = unit + 1;
-    SlabReading reading{};
-    if (!read_slab(unit, &reading)) continue;
-    detail::unmark_candidate(unit, reading.index);
     purged += purge_holes_of(unit);
   }
   g_next_candidate.store(from, std::memory_order_relaxed);

@@ -121,10 +121,10 @@ void configure() {
 
 constexpr int kNotReached = 42;
 
-// Every N; where a child is slow to start, the first hundred and then some.
+// Every N; where a child is slow to start, the first forty and then some.
 uint64_t next_call(uint64_t nth) {
 #ifdef ASHLAR_TEST_TSAN
-  return nth + (nth < 100 ? 1 : 13);
+  return nth + (nth < 40 ? 1 : 23);
 #else
   return nth + 1;
 #endif
