@@ -2,6 +2,8 @@
 //
 // libstdc++ is referenced weakly in the shared library, which needs libc alone: a C program preloaded
 // with Ashlar has none. A program that calls operator new has one.
+#include <stdlib.h>
+
 #include <new>
 
 #include "export.h"
@@ -9,6 +11,9 @@
 
 #ifdef ASHLAR_ARCHIVE
 #define ASHLAR_WEAK_IF_SHARED
+// Whoever takes the operators takes malloc too: libstdc++ stands behind this archive in the link, and its
+// calls of malloc would bring libc's.
+__attribute__((used)) static void* (*const g_malloc_anchor)(size_t) = &malloc;
 #else
 #define ASHLAR_WEAK_IF_SHARED __attribute__((weak))
 #endif
