@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kFirstBytes = 1 * kKiB;   // a bin's first capacity
 constexpr size_t kRefillBytes = 4 * kKiB;  // up to here it doubles when a refill follows a refill
+constexpr size_t kFairShares = 64;  // a bin of up to 1/64 of a cache may take the capacity of drained ones
 constexpr size_t kBatchBytes =
     32 * kKiB;  // most that one refill brings: it shall still be in the L1 cache when used
 constexpr unsigned kMaxCapacity = 16384;  // 2 x capacity overflows are counted in 16 bits
@@ -25,14 +26,31 @@ unsigned capacity_limit(const ClassInfo& info) {
   return slots > kMaxCapacity ? kMaxCapacity : static_cast<unsigned>(slots);
 }
 
+size_t bytes_left() {
+  return g_options.cache_bytes > t_cache.capacity_bytes ? g_options.cache_bytes - t_cache.capacity_bytes : 0;
+}
+
+// Takes the capacity of drained bins back: a class that was freed in bulk need not be used again.
+void reclaim_drained() {
+  for (unsigned half = 0; half < 2; ++half) {
+    for (uint64_t rest = t_cache.used[half]; rest != 0; rest &= rest - 1) {
+      const unsigned index = half * 64 + lowest_bit(rest);
+      Bin& bin = t_cache.bins[index];
+      if (bin.overflows != kDrained) continue;
+      t_cache.capacity_bytes -= size_t{bin.capacity} * kClasses[index].size;
+      bin.capacity = 0;
+    }
+  }
+}
+
 // Raises a bin's capacity as far as limits allow, and its room with it.
 void grow_bin(Bin& bin, const ClassInfo& info, unsigned wanted) {
   const unsigned limit = capacity_limit(info);
   if (wanted > limit) wanted = limit;
   if (wanted <= bin.capacity) return;
-  const size_t left =
-      g_options.cache_bytes > t_cache.capacity_bytes ? g_options.cache_bytes - t_cache.capacity_bytes : 0;
-  const size_t affordable = bin.capacity + left / info.size;
+  const bool small = size_t{wanted} * info.size <= g_options.cache_bytes / kFairShares;
+  if (small && bytes_left() < size_t{wanted - bin.capacity} * info.size) reclaim_drained();
+  const size_t affordable = bin.capacity + bytes_left() / info.size;
   if (wanted > affordable) wanted = static_cast<unsigned>(affordable);
   const unsigned more = wanted - bin.capacity;
   t_cache.capacity_bytes += size_t{more} * info.size;
@@ -79,12 +97,8 @@ void empty_bin(Bin& bin, unsigned index) {
   }
 }
 
-// Its capacity is halved: what it gives up, other bins may grow by.
 void drain(Bin& bin, unsigned index) {
   empty_bin(bin, index);
-  const unsigned given_up = bin.capacity / 2u;
-  bin.capacity = static_cast<uint16_t>(bin.capacity - given_up);
-  t_cache.capacity_bytes -= size_t{given_up} * kClasses[index].size;
   bin.room = 0;
   bin.overflows = kDrained;
 }
@@ -147,36 +161,40 @@ ASHLAR_NOINLINE void overflow_first(void* p, unsigned index) {
   put_coalesced(place, index);
 }
 
-}  // namespace
-
-void overflow_slow(void* p, unsigned index) {
-  SlowPath section;
-  ThreadCache& mine = t_cache;
-  Bin& bin = mine.bins[index];
-  Pending& waiting = mine.pending[index];
-  if (ASHLAR_LIKELY(bin.overflows == kDrained && waiting.key != 0)) {
-    // PERF: bulk frees in random order come here for every block.
-    const slab::SlotPlace here = slab::place_of(p, index);
-    const uint32_t key = pending_key(here.unit, here.slot / 64);
-    const unsigned out = slab::slots_out(here.unit, index);
-    if (ASHLAR_LIKELY(waiting.key != key && out > 1)) {
-      const Pending put = waiting;
-      waiting = Pending{bit(here.slot % 64), key, static_cast<uint16_t>(out - 1)};
-      slab::put_slots((put.key - 1) >> 4, index, (put.key - 1) & 15, put.mask);
-      return;
-    }
-  }
-  if (ASHLAR_UNLIKELY(mine.state != CacheState::kListed ||
+ASHLAR_NOINLINE void overflow_otherwise(void* p, unsigned index) {
+  Bin& bin = t_cache.bins[index];
+  if (ASHLAR_UNLIKELY(t_cache.state != CacheState::kListed ||
                       (bin.capacity == 0 && bin.overflows != kDrained))) {
     return overflow_first(p, index);
   }
   const slab::SlotPlace place = slab::place_of(p, index);
   if (bin.overflows != kDrained) {
     if (grow_and_push(bin, p, index)) return count_overflows(bin, index, 1);
-    const Pending& pending = mine.pending[index];
+    const Pending& pending = t_cache.pending[index];
     count_overflows(bin, index, pending.key == 0 ? 1 : count_bits(pending.mask));
   }
   put_coalesced(place, index);
+}
+
+}  // namespace
+
+// PERF: bulk frees in random order come here for every block, so the common case stands alone, with all
+// else out of line.
+void overflow_slow(void* p, unsigned index) {
+  SlowPath section;
+  Pending& waiting = t_cache.pending[index];
+  const Pending put = waiting;
+  if (ASHLAR_LIKELY(t_cache.bins[index].overflows == kDrained && put.key != 0)) {
+    const slab::SlotPlace here = slab::place_of(p, index);
+    const uint32_t key = pending_key(here.unit, here.slot / 64);
+    const unsigned out = slab::slots_out(here.unit, index);
+    if (ASHLAR_LIKELY(put.key != key && out > 1)) {
+      waiting = Pending{bit(here.slot % 64), key, static_cast<uint16_t>(out - 1)};
+      slab::put_slots((put.key - 1) >> 4, index, (put.key - 1) & 15, put.mask);
+      return;
+    }
+  }
+  overflow_otherwise(p, index);
 }
 
 void put_directly(void* p, unsigned index) { slab::put_slot(slab::place_of(p, index), index); }
