@@ -53,8 +53,7 @@ ASHLAR_EXPORT const char* ashlar_version(void) { return ASHLAR_VERSION; }
 
 namespace ashlar::preload {
 
-struct mallinfo2 read_mallinfo() {
-  stats::Totals totals = stats::read_totals();
+static struct mallinfo2 as_mallinfo(const stats::Totals& totals) {
   struct mallinfo2 info {};
   info.arena = totals.opened;
   info.ordblks = totals.free_blocks;
@@ -66,9 +65,13 @@ struct mallinfo2 read_mallinfo() {
   return info;
 }
 
+struct mallinfo2 read_mallinfo() {
+  return as_mallinfo(stats::read_totals());
+}
+
 int write_malloc_info(FILE* stream) {
-  const struct mallinfo2 info = read_mallinfo();
   const stats::Totals totals = stats::read_totals();
+  const struct mallinfo2 info = as_mallinfo(totals);
   const int written = fprintf(
       stream,
       "<malloc version=\"1\">\n<heap nr=\"0\">\n<sizes>\n</sizes>\n"

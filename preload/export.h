@@ -2,3 +2,10 @@
 #pragma once
 
 #define ASHLAR_EXPORT extern "C" __attribute__((visibility("default")))
+#define ASHLAR_OPERATOR __attribute__((visibility("default")))
+
+// A second name of a function of ours, that nothing interposes. It need not repeat malloc's attributes.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmissing-attributes"
+#endif
+#define ASHLAR_HIDDEN_TWIN(name) __attribute__((visibility("hidden"), alias(name)))

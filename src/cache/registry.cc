@@ -2,6 +2,7 @@
 
 #include <linux/membarrier.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include "os/fatal.h"
 #include "os/sys.h"
@@ -27,7 +28,10 @@ constinit pthread_key_t g_key = 0;
 constinit std::atomic<bool> g_has_key{false};
 constinit bool g_gate_timed_out = false;  // the forking thread's
 
-constexpr unsigned kGateRounds = 2000;  // of 50 us and more: gives up after 0.1 s or so
+constexpr unsigned kGateRounds = 2000;             // of 50 us and more: about 0.2 s
+constexpr unsigned kGatePatience = 3000;           // the same for those who wait outside: about 0.3 s
+constinit std::atomic<bool> g_gate_passed{false};  // somebody went through the closed gate
+constinit unsigned g_gate_depth = 0;               // the forking thread's: forks within its own fork
 
 // Runs when a thread exits, among the destructors of thread-specific data. Frees that come later go
 // straight to the slabs.
@@ -76,7 +80,10 @@ namespace detail {
 void enter_unlisted() { g_unlisted.fetch_add(1); }
 void leave_unlisted() { g_unlisted.fetch_sub(1); }
 
-// The section steps back out while it waits: nothing has been touched yet.
+// The section steps back out while it waits: nothing has been touched yet. Not for ever: the forking
+// thread may be waiting for a lock of libc's (of stdio, say) whose holder, through others, waits here; libc
+// itself takes its malloc's locks after those for this reason, which a fork handler cannot. Whoever
+// passes the gate is noted, and the child mends what may be torn.
 void wait_at_gate_slow() {
   os::Backoff backoff;
   for (;;) {
@@ -85,11 +92,16 @@ void wait_at_gate_slow() {
     const bool unlisted = t_cache.state != CacheState::kListed;
     t_cache.slow_depth.store(0, std::memory_order_release);
     if (unlisted) leave_unlisted();
-    while (g_gate.load(std::memory_order_relaxed) != 0)
+    unsigned rounds = 0;
+    while (g_gate.load(std::memory_order_relaxed) != 0 && ++rounds < kGatePatience)
       backoff.wait();
     if (unlisted) enter_unlisted();
     t_cache.slow_depth.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (rounds >= kGatePatience) {
+      g_gate_passed.store(true, std::memory_order_relaxed);
+      return;
+    }
   }
 }
 
@@ -104,6 +116,7 @@ void initialise_registry() {
 
 bool list_this_thread() {
   if (t_cache.state == CacheState::kListed) return true;
+  if (environ == nullptr) return false;  // before libc's start: the loader is yet to zero this storage
   if (t_cache.state != CacheState::kNew || !g_has_key.load(std::memory_order_acquire)) return false;
   // A late key's value may cost libc an allocation, which comes back here and is served uncached.
   t_cache.state = CacheState::kListing;
@@ -128,16 +141,24 @@ void close_gate() {
   os::Backoff backoff;
   uintptr_t expected = 0;
   while (!detail::g_gate.compare_exchange_strong(expected, me)) {  // another thread forks right now
-    if (expected == me) return;  // from a handler that interrupted our own fork
+    if (expected == me) {  // from a handler that interrupted our own fork
+      ++g_gate_depth;
+      return;
+    }
     expected = 0;
     backoff.wait();
   }
-  os::sys::membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-  // Bounded: a thread inside may wait for what this one holds, if a signal handler forks in the middle
-  // of our own slow path. What is half done then is mended in the child.
+  g_gate_passed.store(false, std::memory_order_relaxed);
+  if (os::sys::failed(os::sys::membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) &&
+      !detail::g_entry_fence.exchange(true)) {
+    os::sys::sleep_ns(5'000'000);  // refused since the start: let whoever enters right now get through
+  }
+  // Bounded only if this thread is itself inside, because a signal handler forks in the middle of our slow
+  // path: then a thread inside may wait for what this one holds. What is half done is mended in the child.
+  const bool inside = t_cache.slow_depth.load(std::memory_order_relaxed) > 0;
   os::Backoff patience;
   g_gate_timed_out = true;
-  for (unsigned round = 0; round < kGateRounds && g_gate_timed_out; ++round) {
+  for (unsigned round = 0; (round < kGateRounds || !inside) && g_gate_timed_out; ++round) {
     if (others_are_out()) {
       g_gate_timed_out = false;
     } else {
@@ -146,7 +167,13 @@ void close_gate() {
   }
 }
 
-void open_gate() { detail::g_gate.store(0); }
+void open_gate() {
+  if (g_gate_depth > 0) {
+    --g_gate_depth;
+  } else {
+    detail::g_gate.store(0);
+  }
+}
 
 void forget_other_threads() {
   size_t lost = 0;
@@ -159,10 +186,10 @@ void forget_other_threads() {
   g_caches = listed ? &t_cache : nullptr;
   const bool unlisted_inside = !listed && t_cache.slow_depth.load(std::memory_order_relaxed) > 0;
   g_unlisted.store(unlisted_inside ? 1 : 0);
-  if (g_gate_timed_out) {
-    if (!g_registry_lock.held_by_me()) g_registry_lock.reset();
-    if (!page::g_pages.lock().held_by_me()) page::g_pages.lock().reset();
-    if (!page::g_direct.lock().held_by_me()) page::g_direct.lock().reset();
+  if (!g_registry_lock.held_by_me()) g_registry_lock.reset();
+  if (!page::g_pages.lock().held_by_me()) page::g_pages.lock().reset();
+  if (!page::g_direct.lock().held_by_me()) page::g_direct.lock().reset();
+  if (g_gate_timed_out || g_gate_passed.load(std::memory_order_relaxed)) {
     if (t_cache.slow_depth.load(std::memory_order_relaxed) == 0) slab::repair_after_fork();
   }
   open_gate();

@@ -21,7 +21,7 @@ void evict_oldest(RunCache& runs) {
   SlowPath section;
   const CachedRun oldest = runs.run[0];
   remove_run(runs, 0);
-  PageLayer::mark_cached(oldest.page, oldest.count, false);
+  PageLayer::unmark_cached(oldest.page, oldest.count);
   g_pages.release_large(oldest.page);
 }
 
@@ -33,7 +33,7 @@ PageIndex take_run(PageCount count) {
     if (runs.run[i].count != count) continue;
     const PageIndex page = runs.run[i].page;
     remove_run(runs, i);
-    PageLayer::mark_cached(page, count, false);
+    PageLayer::unmark_cached(page, count);
     return page;
   }
   return kNoPage;
@@ -44,7 +44,7 @@ bool keep_run(PageIndex page, PageCount count) {
   RunCache& runs = t_cache.runs;
   while (runs.length == kCachedRuns || runs.pages + count > kCachedRunPages)
     evict_oldest(runs);
-  PageLayer::mark_cached(page, count, true);
+  if (!PageLayer::mark_cached(page, count)) return false;  // freed twice at once: the page layer tells
   runs.run[runs.length++] = CachedRun{page, count};
   runs.pages += count;
   return true;

@@ -154,6 +154,8 @@ void count_overflows(Bin& bin, unsigned index, unsigned slots) {
 // A thread that may hold nothing, or a bin that has never been refilled.
 ASHLAR_NOINLINE void overflow_first(void* p, unsigned index) {
   const slab::SlotPlace place = slab::place_of(p, index);
+  if (t_cache.state == CacheState::kNew && ++t_cache.direct_frees < kFreesToList)
+    return slab::put_slot(place, index);
   if (t_cache.state != CacheState::kListed && !list_this_thread()) return slab::put_slot(place, index);
   t_cache.used[index / 64] |= bit(index % 64);
   if (t_cache.bins[index].capacity == 0)

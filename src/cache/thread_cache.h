@@ -41,6 +41,11 @@ struct Pending {
 };
 static_assert(sizeof(Pending) == 16);
 
+// A thread that never allocated is not listed by a free: at its very end, when no exit hook runs any more,
+// glibc frees the memory of other threads' stacks in it, up to 40 MiB of stacks of 16 KiB or more. Only one
+// that frees more than that can be is listed.
+inline constexpr uint16_t kFreesToList = 4096;
+
 enum class CacheState : uint8_t {
   kNew = 0,  // not listed yet: nothing is cached
   kListing,  // being listed, which may allocate: nothing is cached
@@ -70,6 +75,7 @@ struct ThreadCache {
   std::atomic<uint32_t> slow_depth;  // > 0: inside a slow path (registry.h)
   RunCache runs;
   CacheState state;
+  uint16_t direct_frees;  // while kNew; see kFreesToList
 };
 
 // The thread's cache. Initial-exec: an access is one instruction, and never calls. The assembler name is

@@ -29,6 +29,7 @@ struct Block {
 Block look_up(const void* p) {
   PageIndex page = 0;
   if (!page::find_page(p, &page)) {
+    SlowPath section;  // the direct lock
     const size_t size = g_direct.size_of(p);
     return size != 0 ? Block{Block::kDirect, 0, size} : Block{Block::kForeign, 0, 0};
   }
@@ -71,13 +72,19 @@ void* try_allocate(size_t size) {
   return allocate_large(size, 1);
 }
 
-// Memory is exhausted: everything free goes back, then one more try. A small block that the window has
-// no room for gets a mapping of its own.
+// No room: a small block gets a mapping of its own where only the window is full; where memory is
+// exhausted, everything free goes back first, then one more try.
 template <typename Try>
 ASHLAR_NOINLINE void* retry_exhausted(size_t size, size_t alignment, Try attempt) {
+  const bool small = size <= slab::kMaxSlotSize;
+  if (small) {
+    SlowPath section;
+    void* const p = g_direct.allocate(size, alignment);
+    if (p != nullptr) return p;
+  }
   purge();
   void* const p = attempt();
-  if (p != nullptr || size > slab::kMaxSlotSize) return p;
+  if (p != nullptr || !small) return p;
   SlowPath section;
   return g_direct.allocate(size, alignment);
 }
@@ -95,7 +102,10 @@ void* reallocate_slot(void* p, const Block& block, size_t size) {
   if (size <= block.size && size >= block.size / 2) return p;
   if (size <= block.size && slab::class_of_size(size) == block.index) return p;
   const bool grows_far = size > block.size && size > kGrowByPages && size <= slab::kMaxSlotSize;
-  if (!grows_far) return move_block(p, block.size, allocate(size), size);
+  if (!grows_far) {
+    void* const moved = move_block(p, block.size, allocate(size), size);
+    return moved != nullptr || size > block.size ? moved : p;  // shrinking never fails
+  }
   void* const target = allocate_large(size, 1);
   return move_block(p, block.size, target != nullptr ? target : allocate(size), size);
 }
@@ -105,7 +115,8 @@ void* reallocate_large(void* p, const Block& block, size_t size) {
     void* const resized = resize_large(p, block.size, size);
     if (resized != nullptr) return resized;
   }
-  return move_block(p, block.size, allocate(size), size);
+  void* const moved = move_block(p, block.size, allocate(size), size);
+  return moved != nullptr || size > block.size ? moved : p;
 }
 
 constinit std::atomic<bool> g_foreign_named{false};
@@ -185,7 +196,9 @@ size_t usable_size(const void* p) {
 bool owns(const void* p) {
   PageIndex page = 0;
   size_t size = 0;
-  return page::find_page(p, &page) || g_direct.containing(p, &size) != 0;
+  if (page::find_page(p, &page)) return true;
+  SlowPath section;
+  return g_direct.containing(p, &size) != 0;
 }
 
 size_t purge() {
@@ -199,10 +212,9 @@ size_t purge() {
 
 void free_foreign_slow(void* p) {
   if (p == nullptr) return;
-  {
-    SlowPath section;
-    if (g_direct.release(p)) return;
-  }
+  SlowPath section;
+  if (g_direct.release(p)) return;
+  if (g_options.foreign != 1 && g_foreign_named.load(std::memory_order_relaxed)) return;
   size_t size = 0;
   if (g_direct.containing(p, &size) != 0 || g_options.foreign == 1) stop_no_block("free", p);
   if (g_foreign_named.exchange(true)) return;

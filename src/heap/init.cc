@@ -70,6 +70,8 @@ size_t window_bytes() {
     bytes = 2 * os::memory_size();
     if (bytes < 1024 * kMiB) bytes = 1024 * kMiB;
   }
+  const size_t most = kOptionInfos[kOption_window].maximum;  // what 32-bit page and slab numbers allow
+  if (bytes > most) bytes = most;
   uint64_t limit = 0;
   if (!os::sys::failed(os::sys::limit(os::sys::kLimitAddressSpace, &limit)) && bytes > limit / 2) {
     bytes = static_cast<size_t>(limit / 2);

@@ -73,7 +73,6 @@ bool free_large(void* p) {
   if (count == 0) return false;
   if (cache::keep_run(page, count)) return true;
   SlowPath section;
-  if (cache::list_this_thread() && cache::keep_run(page, count)) return true;
   return g_pages.release_large(page);
 }
 

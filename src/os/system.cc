@@ -2,6 +2,8 @@
 
 #include <sys/auxv.h>
 
+#include <atomic>
+
 #include "base/types.h"
 #include "os/sys.h"
 
@@ -42,8 +44,15 @@ size_t cgroup_limit() {
 }  // namespace
 
 size_t page_size() {
-  const size_t size = getauxval(AT_PAGESZ);
-  return size >= kPageSize ? size : kPageSize;
+  // Racing threads store the same value.
+  static constinit std::atomic<size_t> known{0};
+  size_t size = known.load(std::memory_order_relaxed);
+  if (size == 0) {
+    size = getauxval(AT_PAGESZ);
+    if (size < kPageSize) size = kPageSize;
+    known.store(size, std::memory_order_relaxed);
+  }
+  return size;
 }
 
 size_t memory_size() {

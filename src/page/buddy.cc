@@ -271,14 +271,17 @@ PageIndex Buddy::free_run_before(PageIndex end) const {
   return end;
 }
 
-PageIndex Buddy::highest_dirty(unsigned min_order, unsigned* order) const {
-  for (unsigned s = g_window_owner.supers(); s-- > 0;) {
-    const ChunkIndex super_chunk = s * Window::kChunksPerSuper;
-    const uint64_t groups = children_with(g_window_owner.super(super_chunk), min_order, kDirty);
-    if (groups == 0) continue;
-    const ChunkIndex group_chunk = super_chunk + highest_bit(groups) * kChunksPerGroup;
+PageIndex Buddy::highest_dirty(unsigned min_order, ChunkIndex end, unsigned* order) const {
+  for (ChunkIndex chunk = end; chunk > 0;) {
+    // The group in which chunk - 1 lies, with the children below `chunk` alone.
+    const ChunkIndex group_chunk = (chunk - 1) / kChunksPerGroup * kChunksPerGroup;
     const SummaryMeta& group = g_window_owner.group(group_chunk);
-    const unsigned child = highest_bit(children_with(group, min_order, kDirty));
+    const uint64_t children = children_with(group, min_order, kDirty) & bit_range(0, chunk - group_chunk);
+    if (children == 0) {
+      chunk = group_chunk;
+      continue;
+    }
+    const unsigned child = highest_bit(children);
     if ((group.has[kDirty][kChunkOrder] & bit(child)) != 0) {
       *order = kChunkOrder;
       return (group_chunk + child) * kPagesPerChunk;

@@ -38,8 +38,9 @@ class Buddy {
   // The first page of the free pages that end at `end` (exclusive); `end` if there are none.
   PageIndex free_run_before(PageIndex end) const;
 
-  // The highest free dirty block of order >= min_order: *order is its order. kNoPage: none.
-  PageIndex highest_dirty(unsigned min_order, unsigned* order) const;
+  // The highest free dirty block of order >= min_order in the chunks below `end`: *order is its order.
+  // kNoPage: none.
+  PageIndex highest_dirty(unsigned min_order, ChunkIndex end, unsigned* order) const;
 
   size_t free_pages() const { return free_pages_; }
   size_t dirty_pages() const { return dirty_pages_; }

@@ -15,6 +15,19 @@ bool free_of(ChunkIndex chunk, Kind kind, unsigned order, unsigned block) {
   return (meta.free_blocks[kind][index / 64] & bit(index % 64)) != 0;
 }
 
+// Free blocks of an order below 8 in a chunk.
+unsigned count_in_chunk(ChunkIndex chunk, Kind kind, unsigned order) {
+  if ((g_window_owner.group(chunk).has[kind][order] & bit(chunk % kChunksPerGroup)) == 0) return 0;
+  const uint64_t* const words = g_window_owner.chunk(chunk).free_blocks[kind];
+  const unsigned first = block_bit(order, 0);
+  const unsigned count = kPagesPerChunk >> order;
+  if (count < 64) return count_bits(words[first / 64] & bit_range(first % 64, count));
+  unsigned blocks = 0;
+  for (unsigned word = first / 64; word < (first + count) / 64; ++word)
+    blocks += count_bits(words[word]);
+  return blocks;
+}
+
 // A run of whole free chunks, as the largest aligned blocks that it holds.
 void count_run(ChunkIndex first, ChunkIndex end, size_t (&counts)[kMaxOrder + 1]) {
   while (first < end) {
@@ -36,16 +49,14 @@ void Buddy::count_blocks(size_t (&clean)[kMaxOrder + 1], size_t (&dirty)[kMaxOrd
   ChunkIndex run_start = 0;
   bool run_dirty = false;
   for (ChunkIndex chunk = 0; chunk < chunks; ++chunk) {
-    for (unsigned order = 0; order < kChunkOrder; ++order) {
-      for (unsigned block = 0; block < kPagesPerChunk >> order; ++block) {
-        clean[order] += free_of(chunk, kClean, order, block) ? 1 : 0;
-        dirty[order] += free_of(chunk, kDirty, order, block) ? 1 : 0;
-      }
-    }
     const bool whole_dirty = free_of(chunk, kDirty, kChunkOrder, 0);
     if (whole_dirty || free_of(chunk, kClean, kChunkOrder, 0)) {
       run_dirty = run_dirty || whole_dirty;
       continue;
+    }
+    for (unsigned order = 0; order < kChunkOrder; ++order) {
+      clean[order] += count_in_chunk(chunk, kClean, order);
+      dirty[order] += count_in_chunk(chunk, kDirty, order);
     }
     count_run(run_start, chunk, run_dirty ? dirty : clean);
     run_start = chunk + 1;

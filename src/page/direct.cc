@@ -24,7 +24,10 @@ constexpr size_t kFirstCapacity = 256;  // one page
 size_t hash(uintptr_t start) { return (start >> kPageShift) * 0x9e3779b97f4a7c15u >> 20; }
 
 void unmap(uintptr_t start, size_t size) {
-  if (size > 0) os::sys::munmap(reinterpret_cast<void*>(start), size);
+  if (size == 0 || !failed(os::sys::munmap(reinterpret_cast<void*>(start), size))) return;
+  // Neighbouring mappings are one to the kernel, and splitting it may exceed vm.max_map_count: the addresses
+  // are lost then, but not the memory.
+  os::sys::madvise(reinterpret_cast<void*>(start), size, MADV_DONTNEED);
 }
 
 // Maps `size` bytes at a multiple of alignment by mapping more and cutting the ends off. 0: no memory.

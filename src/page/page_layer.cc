@@ -193,8 +193,14 @@ PageCount PageLayer::large_length(PageIndex start) {
   return (length & kCachedMark) == 0 ? length : 0;
 }
 
-void PageLayer::mark_cached(PageIndex start, PageCount length, bool cached) {
-  __atomic_store_n(&run_length(start), cached ? length | kCachedMark : length, __ATOMIC_RELAXED);
+bool PageLayer::mark_cached(PageIndex start, PageCount length) {
+  uint32_t expected = length;
+  return __atomic_compare_exchange_n(&run_length(start), &expected, length | kCachedMark, false,
+                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+void PageLayer::unmark_cached(PageIndex start, PageCount length) {
+  __atomic_store_n(&run_length(start), length, __ATOMIC_RELAXED);
 }
 
 PageCount PageLayer::cached_length(PageIndex start) {

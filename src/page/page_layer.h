@@ -59,7 +59,9 @@ class PageLayer {
   static PageCount large_length(PageIndex start);
   // Whoever owns the large block of this length marks it as kept by a thread's run cache, or takes the mark
   // off. A marked block is not live: it has no large_length, and release_large does not find it.
-  static void mark_cached(PageIndex start, PageCount length, bool cached);
+  // False: it is not live any more (a racing free), nothing has changed.
+  static bool mark_cached(PageIndex start, PageCount length);
+  static void unmark_cached(PageIndex start, PageCount length);
   static PageCount cached_length(PageIndex start);
 
   // Gives all free dirty pages back (source sbrk: lowers the break too). Pages given back.
@@ -104,7 +106,7 @@ class PageLayer {
   size_t purge_budget_locked();  // the budget, after regret's decay; notes it for budget_hint
   void purge_locked(size_t target, size_t quota);
   void purge_record_locked(ChunkIndex chunk);
-  size_t purge_piece_locked(unsigned min_order, size_t excess, bool* failed);
+  size_t purge_piece_locked(unsigned min_order, size_t excess, ChunkIndex* end, bool* failed);
 
   os::Lock lock_{os::LockRank::kPage};
   Buddy buddy_;

@@ -25,6 +25,7 @@ namespace {
 
 constexpr unsigned kPieceOrder = 4;     // 64 KiB: below, a purged page costs three times as much
 constexpr size_t kSmallestExcess = 64;  // pages: once it purges, a call purges at least 256 KiB
+constexpr unsigned kMostFailures = 16;  // refused madvise calls after which a purge gives up
 constexpr uint64_t kRegretWindowNs = 100'000'000;
 constexpr uint64_t kRegretDecayNs = 1'000'000'000;
 
@@ -87,6 +88,7 @@ void PageLayer::note_reuse(PageCount count) {
 }
 
 bool PageLayer::discard(PageIndex start, PageCount count, PageCount resident, bool hole) {
+  ASHLAR_CHECK(page_address(start) % os::page_size() == 0 && pages_to_bytes(count) % os::page_size() == 0);
   const bool failed = os::sys::failed(
       os::sys::madvise(reinterpret_cast<void*>(page_address(start)), pages_to_bytes(count), MADV_DONTNEED));
   LockGuard guard(lock_);
@@ -106,11 +108,11 @@ bool PageLayer::discard(PageIndex start, PageCount count, PageCount resident, bo
   return true;
 }
 
-// Takes one piece out, purges it with the lock dropped, puts it back. Pages purged; *failed if the
-// kernel refused.
-size_t PageLayer::purge_piece_locked(unsigned min_order, size_t excess, bool* failed) {
+// Takes one piece below chunk *end out, purges it with the lock dropped, puts it back. Pages purged; *failed
+// if the kernel refused: *end is then its chunk.
+size_t PageLayer::purge_piece_locked(unsigned min_order, size_t excess, ChunkIndex* end, bool* failed) {
   unsigned order = 0;
-  PageIndex start = buddy_.highest_dirty(min_order, &order);
+  PageIndex start = buddy_.highest_dirty(min_order, *end, &order);
   if (start == kNoPage) return 0;
   PageCount count = 1u << order;
   const size_t wanted = excess > kSmallestExcess ? excess : kSmallestExcess;
@@ -135,6 +137,7 @@ size_t PageLayer::purge_piece_locked(unsigned min_order, size_t excess, bool* fa
   const PageCount dirty_after = count_dirty(start, count);
   buddy_.insert(start, count);
   const ChunkIndex chunk = chunk_of_page(start);
+  if (*failed) *end = chunk;  // locked memory, say: leave this chunk and go on below it
   if (!*failed && buddy_.is_clean_chunk(chunk)) purge_record_locked(chunk);
   return dirty_before - dirty_after;
 }
@@ -154,13 +157,20 @@ void PageLayer::purge_record_locked(ChunkIndex chunk) {
 }
 
 void PageLayer::purge_locked(size_t target, size_t quota) {
-  bool failed = false;
-  for (const unsigned min_order : {kPieceOrder, 0u}) {
-    while (!failed && quota > 0 && buddy_.dirty_pages() > target) {
+  const unsigned smallest = log2_up(os::page_size() / kPageSize);  // smaller blocks hold no kernel page
+  unsigned failures = 0;
+  for (const unsigned min_order : {kPieceOrder, smallest}) {
+    ChunkIndex end = g_window_owner.opened_chunks();
+    while (failures < kMostFailures && quota > 0 && buddy_.dirty_pages() > target) {
       size_t excess = buddy_.dirty_pages() - target;
       if (excess > quota) excess = quota;
-      const size_t purged = purge_piece_locked(min_order, excess, &failed);
-      if (purged == 0) break;
+      bool failed = false;
+      const size_t purged = purge_piece_locked(min_order, excess, &end, &failed);
+      if (failed) {
+        ++failures;
+      } else if (purged == 0) {
+        break;
+      }
       quota = purged < quota ? quota - purged : 0;
     }
   }

@@ -56,7 +56,7 @@ bool Window::try_reserve(size_t chunks) {
   const uintptr_t start = static_cast<uintptr_t>(result);
   const uintptr_t heap = with_heap ? align_up(start + sizes.all, kHeapAlignment) : start + sizes.all;
   metadata_start_ = heap - sizes.all;
-  if (failed(os::sys::mprotect(reinterpret_cast<void*>(metadata_start_), sizes.summaries + sizes.map,
+  if (failed(os::sys::mprotect(reinterpret_cast<void*>(metadata_start_), sizes.summaries,
                                PROT_READ | PROT_WRITE))) {
     os::sys::munmap(reinterpret_cast<void*>(start), total);
     return false;
@@ -86,6 +86,14 @@ bool Window::open_metadata(PageCount end) {
   const ChunkIndex all = reserved_pages_ / kPagesPerChunk;
   ChunkIndex target = static_cast<ChunkIndex>(align_up(need, kMetadataStep));
   if (target > all) target = all;
+  // The page map first: 256 bytes a chunk.
+  const uintptr_t map = reinterpret_cast<uintptr_t>(g_window.map);
+  const uintptr_t map_from = align_down(map + size_t{metadata_chunks_} * kPagesPerChunk, kMetadataAlignment);
+  const uintptr_t map_to = align_up(map + size_t{target} * kPagesPerChunk, kMetadataAlignment);
+  if (failed(
+          os::sys::mprotect(reinterpret_cast<void*>(map_from), map_to - map_from, PROT_READ | PROT_WRITE))) {
+    return false;
+  }
   const uintptr_t from =
       align_down(reinterpret_cast<uintptr_t>(chunks_ + metadata_chunks_), kMetadataAlignment);
   uintptr_t to = align_up(reinterpret_cast<uintptr_t>(chunks_ + target), kMetadataAlignment);

@@ -154,8 +154,8 @@ namespace detail {
 
 // LOCKS: the slab is excluded by the caller of both.
 void mark_candidate(UnitIndex unit, unsigned index) {
-  set_available(kHoleIndex, unit);
   g_hole_backlog.fetch_add(slab_pages(kClasses[index]) / 2, std::memory_order_relaxed);
+  set_available(kHoleIndex, unit);
 }
 
 void unmark_candidate(UnitIndex unit, unsigned index) {

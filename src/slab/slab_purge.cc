@@ -7,6 +7,7 @@
 // claimed too, so the neighbour of a hole is never handed out half purged.
 #include "base/options.h"
 #include "os/fatal.h"
+#include "os/system.h"
 #include "slab/slab_cache.h"
 
 namespace ashlar::slab {
@@ -37,20 +38,43 @@ bool all_free(const UnitMeta& meta, unsigned first, unsigned last) {
   return true;
 }
 
-// PRECONDITION: excluded.
+// The slots that touch a page: first to last; first >= slots if none does.
+struct SlotRange {
+  unsigned first, last;
+};
+SlotRange slots_on(const ClassInfo& info, unsigned page) {
+  const unsigned last = slot_at(info, (page << kPageShift) + static_cast<uint32_t>(kPageSize) - 1);
+  return SlotRange{slot_at(info, page << kPageShift), last < info.slots ? last : info.slots - 1u};
+}
+
+// Without the pages whose kernel page is not in the mask whole: madvise would take its neighbours too.
+uint64_t whole_kernel_pages(uint64_t pages) {
+  const unsigned grain = static_cast<unsigned>(os::page_size() / kPageSize);
+  if (grain == 1) return pages;
+  uint64_t whole = 0;
+  for (unsigned first = 0; first + grain <= 64; first += grain) {
+    const uint64_t group = bit_range(first, grain);
+    if ((pages & group) == group) whole |= group;
+  }
+  return whole;
+}
+
+// PRECONDITION: excluded. A slab of 16 KiB stands on whole kernel pages for pages of up to 16 KiB; with
+// larger ones only the larger slabs are purged.
 void find_holes(const UnitMeta& meta, const ClassInfo& info, Holes* holes) {
-  holes->pages = 0;
+  uint64_t pages = 0;
+  for (uint64_t rest = meta.touched; rest != 0; rest &= rest - 1) {
+    const unsigned page = lowest_bit(rest);
+    const SlotRange range = slots_on(info, page);
+    if (range.first >= info.slots || all_free(meta, range.first, range.last)) pages |= bit(page);
+  }
+  holes->pages = whole_kernel_pages(pages);
   holes->count = 0;
   for (uint64_t& word : holes->slots)
     word = 0;
-  for (uint64_t rest = meta.touched; rest != 0; rest &= rest - 1) {
-    const unsigned page = lowest_bit(rest);
-    const unsigned first = slot_at(info, page << kPageShift);
-    unsigned last = slot_at(info, (page << kPageShift) + static_cast<uint32_t>(kPageSize) - 1);
-    if (last >= info.slots) last = info.slots - 1u;
-    if (first < info.slots && !all_free(meta, first, last)) continue;
-    holes->pages |= bit(page);
-    for (unsigned slot = first; slot <= last && first < info.slots; ++slot) {
+  for (uint64_t rest = holes->pages; rest != 0; rest &= rest - 1) {
+    const SlotRange range = slots_on(info, lowest_bit(rest));
+    for (unsigned slot = range.first; slot <= range.last && range.first < info.slots; ++slot) {
       const uint64_t slot_bit = bit(slot % 64);
       if ((holes->slots[slot / 64] & slot_bit) == 0) ++holes->count;
       holes->slots[slot / 64] |= slot_bit;

@@ -109,8 +109,9 @@ void walk_chunk(ChunkIndex chunk, PageIndex* large_end, Walk* walk) {
       *large_end = page + cached;
       walk->in_cached_run = true;
       walk->stats->cached_bytes += pages_to_bytes(cached);
-      walk->stats->live_bytes -= pages_to_bytes(cached);
-      --walk->stats->large_blocks;
+      const size_t bytes = pages_to_bytes(cached);
+      walk->stats->live_bytes -= bytes < walk->stats->live_bytes ? bytes : walk->stats->live_bytes;
+      walk->stats->large_blocks -= walk->stats->large_blocks > 0 ? 1 : 0;
     } else {
       walk->stats->resident_dirty += resident.test(at) ? kPageSize : 0;
       ++at;

@@ -162,7 +162,7 @@ TEST_F(PurgeTest, CountersAddUp) {
   const PageIndex page = g_pages.allocate_large(500, 0);
   touch(page, 500);
   const PageCounters before = g_pages.counters();
-  EXPECT_TRUE(g_pages.discard(page + 10, 20, true));
+  EXPECT_TRUE(g_pages.discard(page + 10, 20, 20, true));
   const PageCounters after = g_pages.counters();
   EXPECT_EQ(after.purged_pages, before.purged_pages + 20);
   EXPECT_EQ(after.hole_pages, before.hole_pages + 20);
