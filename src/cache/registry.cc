@@ -2,7 +2,6 @@
 
 #include <linux/membarrier.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include "os/fatal.h"
 #include "os/sys.h"
@@ -116,7 +115,7 @@ void initialise_registry() {
 
 bool list_this_thread() {
   if (t_cache.state == CacheState::kListed) return true;
-  if (environ == nullptr) return false;  // before libc's start: the loader is yet to zero this storage
+  if (!os::libc_started()) return false;  // before libc's start: the loader is yet to zero this storage
   if (t_cache.state != CacheState::kNew || !g_has_key.load(std::memory_order_acquire)) return false;
   // A late key's value may cost libc an allocation, which comes back here and is served uncached.
   t_cache.state = CacheState::kListing;

@@ -2,7 +2,6 @@
 //
 // No constructor runs this: the first allocation may come before any.
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/options.h"
 #include "cache/registry.h"
@@ -55,7 +54,7 @@ void read_options() {
   if (&ashlar_conf != nullptr && ashlar_conf != nullptr) {
     parse_options(ashlar_conf, OptionOrigin::kLinkTime, report_option, const_cast<char*>("ashlar_conf"));
   }
-  if (environ != nullptr) {
+  if (os::libc_started()) {
     read_environment();
   } else {  // before libc's own start
     g_environment_pending.store(true, std::memory_order_relaxed);
@@ -108,7 +107,7 @@ ASHLAR_NOINLINE bool initialise_slow() {
 
 bool initialise() {
   if (ASHLAR_LIKELY(g_state.load(std::memory_order_acquire) == State::kReady)) {
-    if (ASHLAR_UNLIKELY(g_environment_pending.load(std::memory_order_relaxed)) && environ != nullptr &&
+    if (ASHLAR_UNLIKELY(g_environment_pending.load(std::memory_order_relaxed)) && os::libc_started() &&
         g_environment_pending.exchange(false)) {
       read_environment();
       page::g_pages.configure_purge(page_config());

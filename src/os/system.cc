@@ -1,6 +1,7 @@
 #include "os/system.h"
 
 #include <sys/auxv.h>
+#include <unistd.h>
 
 #include <atomic>
 
@@ -77,6 +78,8 @@ size_t resident_size() {
 uintptr_t thread_token() { return reinterpret_cast<uintptr_t>(&t_token); }
 
 bool single_threaded() { return &__libc_single_threaded != nullptr && __libc_single_threaded != 0; }
+
+bool libc_started() { return environ != nullptr; }
 
 size_t read_small_file(const char* path, char* buffer, size_t size) {
   const intptr_t fd = sys::open_read_only(path);

@@ -24,6 +24,9 @@ uintptr_t thread_token();
 // True while the process has never had a second thread; false where libc doesn't tell (< 2.32).
 bool single_threaded();
 
+// False before libc's own start, when ifunc resolvers of the program may allocate already.
+bool libc_started();
+
 // Reads a small file whole into buffer (size - 1 bytes at most, null-terminated). Bytes read, 0 on failure.
 size_t read_small_file(const char* path, char* buffer, size_t size);
 

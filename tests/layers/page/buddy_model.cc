@@ -84,8 +84,8 @@ PageIndex BuddyModel::expect_run(PageCount count) const {
   return kNoPage;
 }
 
-PageIndex BuddyModel::expect_highest_dirty(unsigned min_order) const {
-  for (size_t place = chunks_.size(); place-- > 0;) {
+PageIndex BuddyModel::expect_highest_dirty(unsigned min_order, size_t places) const {
+  for (size_t place = places; place-- > 0;) {
     const std::vector<Block> found = blocks(place);
     for (auto block = found.rbegin(); block != found.rend(); ++block) {
       if (block->dirty && block->order >= min_order) return block->start;

@@ -40,7 +40,8 @@ class BuddyModel {
   // What Buddy::allocate, find_run and highest_dirty must return.
   PageIndex expect_allocate(PageCount count, unsigned align_order, Kind kind) const;
   PageIndex expect_run(PageCount count) const;
-  PageIndex expect_highest_dirty(unsigned min_order) const;
+  // Among the first `places` chunks of the list.
+  PageIndex expect_highest_dirty(unsigned min_order, size_t places) const;
 
   size_t chunk_count() const { return chunks_.size(); }
 
