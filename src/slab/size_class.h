@@ -4,8 +4,8 @@
 //   33 .. 80   eight classes a doubling: 576, 640, ... 1024, 1152, ... 32 KiB
 //
 // Class 0 is no class: malloc(0) and pages without a slab use it. Every size is a multiple of 16.
-// A slab has 2^order pages, fixed for its class: the smallest of 16 to 256 KiB with at least eight
-// slots and little waste at its end (docs/decisions/slab-size.md).
+// A slab has 2^order pages, fixed for its class: the smallest of 32 to 256 KiB (16 KiB for 16 B) with at
+// least eight slots and little waste at its end (docs/decisions/slab-size.md).
 #pragma once
 
 #include <array>
@@ -54,7 +54,7 @@ constexpr uint32_t size_of_class(unsigned index) {
 namespace detail {
 
 consteval unsigned slab_order(uint32_t size) {
-  unsigned order = 2;
+  unsigned order = size >= 32 ? 3 : 2;  // no more than 1024 slots; docs/decisions/slab-size.md
   for (; order < 6; ++order) {
     const uint32_t bytes = static_cast<uint32_t>(kPageSize << order);
     const uint32_t slots = bytes / size;
