@@ -185,13 +185,13 @@ TEST_F(SlabTest, KeptSlabsAreBounded) {
 }
 
 TEST_F(SlabTest, ManySlotsOfAWordAtOnce) {
-  const std::vector<char*> slots = take_all(1, 1024);
+  const std::vector<char*> slots = take_all(1, kClasses[1].slots);
   const SlotPlace place = place_of(slots[0], 1);
   put_slots(place.unit, 1, 3, ~uint64_t{0});
   SlabReading reading{};
   ASSERT_TRUE(read_slab(place.unit, &reading));
   EXPECT_EQ(reading.free_slots, 64u);
-  for (unsigned slot = 0; slot < 1024; ++slot)
+  for (unsigned slot = 0; slot < kClasses[1].slots; ++slot)
     EXPECT_EQ(is_slot_free({place.unit, slot}), slot / 64 == 3);
 }
 
@@ -210,9 +210,9 @@ using SlabDeathTest = SlabTest;
 TEST_F(SlabDeathTest, ADoubleFreeStops) {
   const std::vector<char*> slots = take_all(4, 10);
   put(slots[5], 4);
-  EXPECT_EXIT(
-      put(slots[5], 4), ::testing::KilledBySignal(SIGABRT),
-      "^ashlar: double free of 0x[0-9a-f]+: slot 5 of [0-9]+ in the slab of 64 B blocks at 0x[0-9a-f]+ is free");
+  EXPECT_EXIT(put(slots[5], 4), ::testing::KilledBySignal(SIGABRT),
+              "^ashlar: double free of 0x[0-9a-f]+: slot 5 of [0-9]+ in the slab of 64 B blocks at "
+              "0x[0-9a-f]+ is free");
 }
 
 TEST_F(SlabDeathTest, AFreeIntoADeadSlabStops) {
@@ -224,9 +224,8 @@ TEST_F(SlabDeathTest, AFreeIntoADeadSlabStops) {
 
 TEST_F(SlabDeathTest, AnInteriorPointerStops) {
   const std::vector<char*> slots = take_all(4, 10);
-  EXPECT_EXIT(
-      put(slots[5] + 16, 4), ::testing::KilledBySignal(SIGABRT),
-      "^ashlar: .*0x[0-9a-f]+.* is no block's start: it lies 16 bytes into slot 5 of the slab");
+  EXPECT_EXIT(put(slots[5] + 16, 4), ::testing::KilledBySignal(SIGABRT),
+              "^ashlar: .*0x[0-9a-f]+.* is no block's start: it lies 16 bytes into slot 5 of the slab");
   const std::vector<char*> odd = take_all(36, 1);  // 768 B: the slab has a tail behind its last slot
   char* const tail = slab_start(odd[0], 36) + size_t{kClasses[36].slots} * kClasses[36].size;
   EXPECT_EXIT(put(tail, 36), ::testing::KilledBySignal(SIGABRT), "no block's start");
