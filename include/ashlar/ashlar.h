@@ -80,7 +80,7 @@ struct ashlar_stats {
 
   /* Threads and forks. */
   size_t thread_caches; /* thread caches that exist */
-  size_t lost_in_fork;  /* slots lost with other threads' bins in forked children */
+  size_t lost_in_fork;  /* slots and large blocks lost with other threads' caches in forked children */
 
   double slab_fragmentation;     /* 1 - live slot bytes / resident slab bytes */
   double external_fragmentation; /* 1 - largest free block / free bytes, in the window */

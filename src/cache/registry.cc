@@ -67,6 +67,7 @@ size_t slots_in(const ThreadCache& cache) {
   size_t slots = 0;
   for (const Bin& bin : cache.bins)
     slots += bin_length(bin);
+  slots += cache.runs.length;
   for (const Pending& pending : cache.pending)
     slots += pending.key == 0 ? 0 : count_bits(pending.mask);
   return slots;

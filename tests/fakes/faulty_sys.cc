@@ -73,25 +73,15 @@ void fail_nth(uint64_t nth) {
   g_seen = 0;
   g_nth = nth;
 }
-bool nth_was_reached() {
-  return g_nth.load() != 0 && g_seen.load() >= g_nth.load();
-}
-void fail_always(Call call, bool fail) {
-  g_always[static_cast<unsigned>(call)] = fail;
-}
-void fail_mmap_from(size_t bytes) {
-  g_mmap_from = bytes;
-}
+bool nth_was_reached() { return g_nth.load() != 0 && g_seen.load() >= g_nth.load(); }
+void fail_always(Call call, bool fail) { g_always[static_cast<unsigned>(call)] = fail; }
+void fail_mmap_from(size_t bytes) { g_mmap_from = bytes; }
 void limit_opened(size_t bytes) {
   g_opened = 0;
   g_open_limit = bytes;
 }
-uint64_t calls(Call call) {
-  return g_counts[static_cast<unsigned>(call)].load();
-}
-uint64_t failures(Call call) {
-  return g_failures[static_cast<unsigned>(call)].load();
-}
+uint64_t calls(Call call) { return g_counts[static_cast<unsigned>(call)].load(); }
+uint64_t failures(Call call) { return g_failures[static_cast<unsigned>(call)].load(); }
 
 }  // namespace ashlar::fakes
 
@@ -127,39 +117,23 @@ intptr_t mremap(void* start, size_t old_size, size_t new_size, int flags) {
 intptr_t mincore(void* start, size_t size, unsigned char* vector) {
   return fails(Call::kMincore) ? -EAGAIN : real_sys::mincore(start, size, vector);
 }
-intptr_t sbrk(intptr_t increment) {
-  return fails(Call::kSbrk) ? -ENOMEM : real_sys::sbrk(increment);
-}
+intptr_t sbrk(intptr_t increment) { return fails(Call::kSbrk) ? -ENOMEM : real_sys::sbrk(increment); }
 intptr_t open_read_only(const char* path) {
   return fails(Call::kOpen) ? -EACCES : real_sys::open_read_only(path);
 }
 intptr_t read(int fd, void* buffer, size_t size) {
   return fails(Call::kRead) ? -EIO : real_sys::read(fd, buffer, size);
 }
-intptr_t membarrier(int command) {
-  return fails(Call::kMembarrier) ? -EPERM : real_sys::membarrier(command);
-}
+intptr_t membarrier(int command) { return fails(Call::kMembarrier) ? -EPERM : real_sys::membarrier(command); }
 
-intptr_t write(int fd, const void* buffer, size_t size) {
-  return real_sys::write(fd, buffer, size);
-}
-intptr_t close(int fd) {
-  return real_sys::close(fd);
-}
+intptr_t write(int fd, const void* buffer, size_t size) { return real_sys::write(fd, buffer, size); }
+intptr_t close(int fd) { return real_sys::close(fd); }
 intptr_t futex(uint32_t* word, int operation, uint32_t value) {
   return real_sys::futex(word, operation, value);
 }
-void yield() {
-  real_sys::yield();
-}
-void sleep_ns(uint64_t nanoseconds) {
-  real_sys::sleep_ns(nanoseconds);
-}
-intptr_t limit(int resource, uint64_t* soft) {
-  return real_sys::limit(resource, soft);
-}
-uint64_t monotonic_ns() {
-  return real_sys::monotonic_ns();
-}
+void yield() { real_sys::yield(); }
+void sleep_ns(uint64_t nanoseconds) { real_sys::sleep_ns(nanoseconds); }
+intptr_t limit(int resource, uint64_t* soft) { return real_sys::limit(resource, soft); }
+uint64_t monotonic_ns() { return real_sys::monotonic_ns(); }
 
 }  // namespace ashlar::os::sys

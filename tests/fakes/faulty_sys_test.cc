@@ -13,9 +13,7 @@ namespace sys = os::sys;
 
 constexpr size_t kPage = 4096;
 
-intptr_t map(size_t bytes) {
-  return sys::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, 0);
-}
+intptr_t map(size_t bytes) { return sys::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, 0); }
 
 TEST(FaultySys, OnlyTheNthFails) {
   reset();

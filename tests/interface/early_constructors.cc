@@ -31,17 +31,11 @@ void take(Early& early, size_t size) {
   fill(early.p, size, 1);
 }
 
-void preinit(int, char**, char**) {
-  take(from_preinit, 100);
-}
+void preinit(int, char**, char**) { take(from_preinit, 100); }
 __attribute__((section(".preinit_array"), used)) void (*const kPreinit)(int, char**, char**) = preinit;
 
-__attribute__((constructor(101))) void construct_first() {
-  take(from_first, 50000);
-}
-__attribute__((constructor)) void construct_last() {
-  take(from_last, 3 << 20);
-}
+__attribute__((constructor(101))) void construct_first() { take(from_first, 50000); }
+__attribute__((constructor)) void construct_last() { take(from_last, 3 << 20); }
 
 // Static objects: built before main, destroyed after it.
 std::vector<std::string> words = {"one", "a text too long for the string itself", "three"};

@@ -12,9 +12,7 @@ bool environ_was_null = false;
 }  // namespace
 
 extern "C" {
-int answer() {
-  return 5;
-}
+int answer() { return 5; }
 
 int (*resolve_answer())() {
   environ_was_null = environ == nullptr;

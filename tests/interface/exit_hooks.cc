@@ -47,15 +47,9 @@ struct FreesAtExit {
 
 FreesAtExit static_object{0};
 thread_local FreesAtExit thread_object{1};
-void at_exit() {
-  release(2);
-}
-void on_exit_hook(int, void*) {
-  release(3);
-}
-void at_quick_exit_hook() {
-  release(4);
-}
+void at_exit() { release(2); }
+void on_exit_hook(int, void*) { release(3); }
+void at_quick_exit_hook() { release(4); }
 __attribute__((destructor)) void destructor_function() {
   release(5);
   std::fputs("last\n", stdout);

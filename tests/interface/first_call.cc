@@ -23,9 +23,7 @@ T opaque(T value) {
   return value;
 }
 
-bool is(const char* command, const char* name) {
-  return strcmp(command, name) == 0;
-}
+bool is(const char* command, const char* name) { return strcmp(command, name) == 0; }
 
 bool call_allocating(const char* command) {
   void* p = nullptr;

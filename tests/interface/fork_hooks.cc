@@ -117,9 +117,7 @@ void backtrace_in_handler(int) {
   errno = saved;
 }
 
-void abort_in_handler(int) {
-  std::abort();
-}
+void abort_in_handler(int) { std::abort(); }
 
 // SIGUSR1 comes to this thread every half millisecond while it allocates among other threads.
 void be_interrupted(void (*on_signal)(int)) {

@@ -17,9 +17,7 @@ __attribute__((constructor)) void construct() {
   std::memset(from_constructor, 1, 1000);
 }
 
-__attribute__((destructor)) void destroy() {
-  std::free(from_constructor);
-}
+__attribute__((destructor)) void destroy() { std::free(from_constructor); }
 
 }  // namespace
 

@@ -25,18 +25,14 @@ unsigned char pattern(size_t index, unsigned seed) {
 
 }  // namespace
 
-void* find_symbol(const char* name) {
-  return dlsym(RTLD_DEFAULT, name);
-}
+void* find_symbol(const char* name) { return dlsym(RTLD_DEFAULT, name); }
 
 std::string file_of(const void* address) {
   Dl_info info{};
   return dladdr(address, &info) != 0 ? resolved(info.dli_fname) : std::string();
 }
 
-std::string expected_library() {
-  return resolved(std::getenv("ASHLAR_LIBRARY"));
-}
+std::string expected_library() { return resolved(std::getenv("ASHLAR_LIBRARY")); }
 
 bool owned(const void* p) {
   static auto* const owns = find_function<int(const void*)>("ashlar_owns");

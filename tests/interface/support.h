@@ -57,13 +57,9 @@ size_t live_bytes();
 // The number of faults that Ashlar's heap verifier finds (it describes them on stderr), 0 without it.
 int heap_faults();
 
-inline uintptr_t address_of(const void* p) {
-  return reinterpret_cast<uintptr_t>(p);
-}
+inline uintptr_t address_of(const void* p) { return reinterpret_cast<uintptr_t>(p); }
 
-inline bool aligned(const void* p, size_t alignment) {
-  return address_of(p) % alignment == 0;
-}
+inline bool aligned(const void* p, size_t alignment) { return address_of(p) % alignment == 0; }
 
 // Fills bytes with a pattern that depends on the seed, and looks whether it is still there.
 void fill(void* p, size_t bytes, unsigned seed);

@@ -24,9 +24,7 @@ uint64_t seed_or(uint64_t fallback) {
   return asked != nullptr ? std::strtoull(asked, nullptr, 0) : fallback;
 }
 
-std::string name_seed(uint64_t seed) {
-  return "ASHLAR_TEST_SEED=" + std::to_string(seed);
-}
+std::string name_seed(uint64_t seed) { return "ASHLAR_TEST_SEED=" + std::to_string(seed); }
 
 size_t scaled(size_t operations) {
   const char* const factor = std::getenv("ASHLAR_TEST_LONG");

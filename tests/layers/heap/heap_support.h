@@ -9,8 +9,6 @@
 namespace ashlar::heap {
 
 // 0 when every layer's books balance; faults are printed. No other thread may allocate.
-inline int faults() {
-  return debug::verify_heap(2);
-}
+inline int faults() { return debug::verify_heap(2); }
 
 }  // namespace ashlar::heap

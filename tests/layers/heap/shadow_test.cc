@@ -28,13 +28,9 @@ void run(uint64_t seed, size_t steps, size_t most_blocks, size_t largest) {
   EXPECT_EQ(page::g_pages.buddy().dirty_pages(), 0u);
 }
 
-TEST(ShadowHeap, RandomSmallAndLarge) {
-  run(test::seed_or(201), test::scaled(3'000'000), 10'000, 2 * kMiB);
-}
+TEST(ShadowHeap, RandomSmallAndLarge) { run(test::seed_or(201), test::scaled(3'000'000), 10'000, 2 * kMiB); }
 
-TEST(ShadowHeap, RandomSmallAlone) {
-  run(test::seed_or(202), test::scaled(1'500'000), 50'000, 2000);
-}
+TEST(ShadowHeap, RandomSmallAlone) { run(test::seed_or(202), test::scaled(1'500'000), 50'000, 2000); }
 
 // Direct mappings and blocks of the window in turn.
 TEST(ShadowHeap, RandomAcrossTheDirectThreshold) {

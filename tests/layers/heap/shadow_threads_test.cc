@@ -75,9 +75,7 @@ void run(uint64_t seed, size_t rounds, size_t steps) {
   EXPECT_EQ(page::g_pages.counters().live_pages, 0u);
 }
 
-TEST(ShadowHeap, ThreadsWithRemoteFrees) {
-  run(test::seed_or(211), 8, test::scaled(100'000));
-}
+TEST(ShadowHeap, ThreadsWithRemoteFrees) { run(test::seed_or(211), 8, test::scaled(100'000)); }
 
 // Threads that are born, work a little, leave blocks behind for others, and die.
 TEST(ShadowHeap, ThreadsComeAndGo) {

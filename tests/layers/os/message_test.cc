@@ -20,9 +20,7 @@ TEST(Message, TextNumbersAndAddresses) {
   EXPECT_EQ(line_of(message), "ashlar: a 0 42 18446744073709551615 0x0 0xdeadbeef 0xffffffffffffffff cut\n");
 }
 
-TEST(Message, Empty) {
-  EXPECT_EQ(line_of(Message{}), "ashlar: \n");
-}
+TEST(Message, Empty) { EXPECT_EQ(line_of(Message{}), "ashlar: \n"); }
 
 TEST(Message, WhatDoesNotFitIsCutOff) {
   for (int variant = 0; variant < 4; ++variant) {

@@ -15,9 +15,7 @@
 namespace ashlar::os {
 namespace {
 
-TEST(System, PageSizeIsTheKernels) {
-  EXPECT_EQ(page_size(), static_cast<size_t>(sysconf(_SC_PAGESIZE)));
-}
+TEST(System, PageSizeIsTheKernels) { EXPECT_EQ(page_size(), static_cast<size_t>(sysconf(_SC_PAGESIZE))); }
 
 TEST(System, MemoryIsAtMostTheRam) {
   const size_t ram = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * page_size();

@@ -11,12 +11,8 @@ void start_on_break() {
   ASSERT_EQ(g_window_owner.source(), Source::kSbrk);
 }
 
-char* address(PageIndex page) {
-  return reinterpret_cast<char*>(page_address(page));
-}
-uintptr_t break_now() {
-  return reinterpret_cast<uintptr_t>(sbrk(0));
-}
+char* address(PageIndex page) { return reinterpret_cast<char*>(page_address(page)); }
+uintptr_t break_now() { return reinterpret_cast<uintptr_t>(sbrk(0)); }
 
 TEST(Break, MemoryComesFromIt) {
   EXPECT_EQ(test::run_in_child([] {

@@ -38,9 +38,7 @@ inline std::vector<char*> take_all(unsigned index, size_t count) {
   return slots;
 }
 
-inline void put(const void* slot, unsigned index) {
-  put_slot(place_of(slot, index), index);
-}
+inline void put(const void* slot, unsigned index) { put_slot(place_of(slot, index), index); }
 
 inline char* slab_start(const void* slot, unsigned index) {
   return reinterpret_cast<char*>(page::page_address(first_page_of_unit(place_of(slot, index).unit)));

@@ -13,9 +13,7 @@ struct Owned {
 };
 
 // A slot's words but the first, which links chains while it is in none of our hands.
-size_t words_of(unsigned index) {
-  return kClasses[index].size / sizeof(uintptr_t);
-}
+size_t words_of(unsigned index) { return kClasses[index].size / sizeof(uintptr_t); }
 
 void sign(const Owned& owned, uintptr_t who) {
   for (size_t i = 0; i < words_of(owned.index); ++i)

@@ -47,9 +47,7 @@ class LedgerTest : public ::testing::Test {
   }
 };
 
-TEST_F(LedgerTest, Fresh) {
-  expect_balance("one block was allocated");
-}
+TEST_F(LedgerTest, Fresh) { expect_balance("one block was allocated"); }
 
 TEST_F(LedgerTest, SmallBlocks) {
   std::vector<void*> live = blocks(300'000, 16, 1024);
