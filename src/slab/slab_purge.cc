@@ -17,6 +17,9 @@ namespace {
 // PERF: 1: RSS after the phase shift's frees 231 MiB, a total free 2.2 times slower; 2: 263 MiB, 1.35
 // times; 3: 346 MiB, 1.1 times; never: 442 MiB. docs/decisions/hole-purging.md.
 constexpr size_t kReliefBudgets = 2;  // dirty budgets that the estimated holes may reach
+// Pages (32 MiB) below which frees look for no holes: a heap of some 50 MiB that is filled and freed again
+// and again would give back what it needs at once, until regret has grown (500 ns a block instead of 50).
+constexpr size_t kReliefFloor = 8192;
 constexpr size_t kReliefPages = 16;   // most that one free purges, or little more
 constexpr unsigned kReliefSlabs = 4;  // and the slabs it looks into
 
@@ -145,8 +148,8 @@ size_t purge_candidates(size_t pages, unsigned most_slabs) {
 void relieve_holes() {
   const size_t budget = page::g_pages.budget_hint();
   if (budget > SIZE_MAX / kReliefBudgets) return;  // nothing was handed out yet
-  if (g_hole_backlog.load(std::memory_order_relaxed) <= kReliefBudgets * budget || g_options.hole_purge == 0)
-    return;
+  const size_t backlog = g_hole_backlog.load(std::memory_order_relaxed);
+  if (backlog <= kReliefFloor || backlog <= kReliefBudgets * budget || g_options.hole_purge == 0) return;
   purge_candidates(kReliefPages, kReliefSlabs);
 }
 
