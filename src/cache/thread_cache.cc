@@ -199,8 +199,6 @@ void overflow_slow(void* p, unsigned index) {
   overflow_otherwise(p, index);
 }
 
-void put_directly(void* p, unsigned index) { slab::put_slot(slab::place_of(p, index), index); }
-
 void flush_all() {
   for (unsigned half = 0; half < 2; ++half) {
     for (uint64_t rest = t_cache.used[half]; rest != 0; rest &= rest - 1) {

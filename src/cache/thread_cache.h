@@ -122,9 +122,6 @@ ASHLAR_ALWAYS_INLINE void overflow(void* p, unsigned index) {
   overflow_slow(p, index);
 }
 
-// Puts a slot back without any cache.
-void put_directly(void* p, unsigned index);
-
 // Empties every bin of this thread into the slabs, and its run cache.
 void flush_all();
 

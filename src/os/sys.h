@@ -38,8 +38,7 @@ intptr_t futex(uint32_t* word, int operation, uint32_t value);
 void yield();
 void sleep_ns(uint64_t nanoseconds);
 
-// Address-space and data limits of the process: RLIMIT_AS (9), RLIMIT_DATA (2), RLIMIT_MEMLOCK (8).
-inline constexpr int kLimitData = 2;
+// The process's limits: RLIMIT_AS.
 inline constexpr int kLimitAddressSpace = 9;
 intptr_t limit(int resource, uint64_t* soft);
 

@@ -74,15 +74,9 @@ class PageLayer {
   // True if the whole chunk is free and clean, so that a walk need not look at its record.
   bool is_clean_chunk(ChunkIndex chunk);
 
-  // Pages of purged memory that the caller is about to touch again, for the regret guard.
-  void note_reuse(PageCount count);
-
   size_t budget_pages();
   // What it was when pages were last handed out or given back; without the lock.
   size_t budget_hint() const { return budget_hint_.load(std::memory_order_relaxed); }
-  // Dirty free pages beyond the budget are given back, at most max(1 MiB, 2 * freed).
-  void purge_excess(size_t freed_pages);
-
   PageCounters counters();
   void buddy_counts(size_t* free_pages, size_t* dirty_pages);
   void count_blocks(size_t (&clean)[kMaxOrder + 1], size_t (&dirty)[kMaxOrder + 1]);

@@ -82,11 +82,6 @@ void PageLayer::regret_locked(PageCount clean_taken) {
   last_regret_ns_ = now;
 }
 
-void PageLayer::note_reuse(PageCount count) {
-  LockGuard guard(lock_);
-  regret_locked(count);
-}
-
 bool PageLayer::discard(PageIndex start, PageCount count, PageCount resident, bool hole) {
   ASHLAR_CHECK(page_address(start) % os::page_size() == 0 && pages_to_bytes(count) % os::page_size() == 0);
   const bool failed = os::sys::failed(
@@ -174,14 +169,6 @@ void PageLayer::purge_locked(size_t target, size_t quota) {
       quota = purged < quota ? quota - purged : 0;
     }
   }
-}
-
-void PageLayer::purge_excess(size_t freed_pages) {
-  LockGuard guard(lock_);
-  const size_t budget = budget_locked();
-  if (buddy_.dirty_pages() <= budget) return;
-  const size_t quota = 2 * freed_pages;
-  purge_locked(budget, quota > kPagesPerChunk ? quota : kPagesPerChunk);
 }
 
 size_t PageLayer::purge_all() {
