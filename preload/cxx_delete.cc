@@ -11,41 +11,46 @@ ASHLAR_OPERATOR void operator delete(void* p) noexcept { ashlar::heap::deallocat
 ASHLAR_OPERATOR void operator delete(void* p, align_val_t) noexcept { ashlar::heap::deallocate(p); }
 
 // A program may replace the plain forms alone; the standard has all other forms forward to them. They do,
-// unless the plain ones are ours. PERF: one load and one comparison.
-#ifdef ASHLAR_ARCHIVE
+// unless the plain ones are ours. A size or an alignment that is wrong is harmless: the page map knows
+// better.
 namespace {
-constexpr bool delete_is_ours() { return true; }
-constexpr bool aligned_delete_is_ours() { return true; }
-}  // namespace
+
+#ifdef ASHLAR_ARCHIVE
+ASHLAR_ALWAYS_INLINE void forward_delete(void* p) { ashlar::heap::deallocate(p); }
+ASHLAR_ALWAYS_INLINE void forward_delete(void* p, align_val_t) { ashlar::heap::deallocate(p); }
 #else
 extern "C" {
 ASHLAR_HIDDEN_TWIN("_ZdlPv") void ashlar_own_delete(void*) noexcept;
 ASHLAR_HIDDEN_TWIN("_ZdlPvSt11align_val_t") void ashlar_own_aligned_delete(void*, align_val_t) noexcept;
 }
-namespace {
-bool delete_is_ours() { return static_cast<void (*)(void*)>(&::operator delete) == &ashlar_own_delete; }
-bool aligned_delete_is_ours() {
-  return static_cast<void (*)(void*, align_val_t)>(&::operator delete) == &ashlar_own_aligned_delete;
+
+// The program's plain operator delete, or ours: then the fast path need not ask again for the pages that
+// are open by now.
+ASHLAR_NOINLINE void forward_delete_slow(void* p) {
+  using ashlar::page::g_window;
+  if (static_cast<void (*)(void*)>(&::operator delete) != &ashlar_own_delete) return ::operator delete(p);
+  g_window.unforwarded_pages.store(g_window.pages.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  ashlar::heap::deallocate(p);
 }
-}  // namespace
-#endif
 
-namespace {
-
+// PERF: the instructions of plain delete.
 ASHLAR_ALWAYS_INLINE void forward_delete(void* p) {
-  return ASHLAR_LIKELY(delete_is_ours()) ? ashlar::heap::deallocate(p) : ::operator delete(p);
+  using ashlar::page::Bound;
+  if (ASHLAR_UNLIKELY(!ashlar::heap::deallocate_within<Bound::kUnforwarded>(p))) forward_delete_slow(p);
 }
 void forward_delete(void* p, align_val_t a) {
-  return aligned_delete_is_ours() ? ashlar::heap::deallocate(p) : ::operator delete(p, a);
+  const bool ours =
+      static_cast<void (*)(void*, align_val_t)>(&::operator delete) == &ashlar_own_aligned_delete;
+  return ours ? ashlar::heap::deallocate(p) : ::operator delete(p, a);
 }
+#endif
 
 }  // namespace
 
-// A size or an alignment that is wrong is harmless: the page map knows better.
+ASHLAR_OPERATOR void operator delete(void* p, size_t) noexcept { forward_delete(p); }
 ASHLAR_OPERATOR void operator delete[](void* p) noexcept { forward_delete(p); }
 ASHLAR_OPERATOR void operator delete(void* p, const nothrow_t&) noexcept { forward_delete(p); }
 ASHLAR_OPERATOR void operator delete[](void* p, const nothrow_t&) noexcept { forward_delete(p); }
-ASHLAR_OPERATOR void operator delete(void* p, size_t) noexcept { forward_delete(p); }
 ASHLAR_OPERATOR void operator delete[](void* p, size_t) noexcept { forward_delete(p); }
 ASHLAR_OPERATOR void operator delete[](void* p, align_val_t a) noexcept { forward_delete(p, a); }
 ASHLAR_OPERATOR void operator delete(void* p, size_t, align_val_t a) noexcept { forward_delete(p, a); }

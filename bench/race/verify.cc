@@ -55,9 +55,14 @@ void add_line(std::string_view line, Bindings& bindings) {
   const std::string_view rest = line.substr(symbol_at + kSymbol.size());
   const std::string_view symbol = rest.substr(0, rest.find('\''));
   if (std::find(kFamily.begin(), kFamily.end(), symbol) == kFamily.end()) return;
+  constexpr std::string_view kFrom = "binding file ";
+  const size_t from_at = line.find(kFrom) + kFrom.size();
+  const auto file_in = [](std::string_view text) {
+    return canonical(std::string(text.substr(0, text.rfind(" ["))));
+  };
   const std::string_view target = line.substr(to_at + kTo.size());
-  bindings[std::string(symbol)].insert(
-      canonical(std::string(target.substr(0, target.rfind(" [", target.find(": "))))));
+  const std::string to = file_in(target.substr(0, target.find(": ")));
+  bindings[std::string(symbol)][to].insert(file_in(line.substr(from_at, to_at - from_at)));
 }
 
 Bindings bindings_of(ChildSpec spec) {
@@ -76,17 +81,6 @@ Bindings bindings_of(ChildSpec spec) {
   return bindings;
 }
 
-// Empty when only the allocator serves the function.
-std::string wrong_server(const Allocator& allocator, const std::string& function, const Bindings& bindings) {
-  const auto found = bindings.find(function);
-  if (found == bindings.end()) return "";
-  for (const std::string& file : found->second) {
-    if (file != allocator.path)
-      return fmt::format("{} comes from {}, not from {}", function, file, allocator.path);
-  }
-  return "";
-}
-
 }  // namespace
 
 void add_bindings(std::string_view debug_output, Bindings& bindings) {
@@ -95,6 +89,18 @@ void add_bindings(std::string_view debug_output, Bindings& bindings) {
     add_line(debug_output.substr(0, end), bindings);
     debug_output.remove_prefix(std::min(end + 1, debug_output.size()));
   }
+}
+
+std::string wrong_server(const Allocator& allocator, const std::string& function, const Bindings& bindings) {
+  const auto found = bindings.find(function);
+  if (found == bindings.end()) return "";
+  const auto ours = found->second.find(allocator.path);
+  for (const auto& [file, bound] : found->second) {
+    const bool stub = ours != found->second.end() && ours->second.contains(file);
+    if (file != allocator.path && !stub)
+      return fmt::format("{} comes from {}, not from {}", function, file, allocator.path);
+  }
+  return "";
 }
 
 void verify_with_probe(const Allocator& allocator) {
@@ -111,7 +117,7 @@ void verify_with_probe(const Allocator& allocator) {
   Bindings bindings;
   std::istringstream lines(run.output);
   for (std::string function, file; std::getline(lines, function, '\t') && std::getline(lines, file);) {
-    bindings[function].insert(canonical(file));
+    bindings[function][canonical(file)].insert(probe.string());
   }
   if (allocator.path.empty()) return;
   for (const std::string_view function : kFamily) {

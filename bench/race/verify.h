@@ -21,8 +21,13 @@ void verify_with_probe(const Allocator& allocator);
 // allocator. A program linked statically, or with a hidden allocator of its own, is found out.
 void verify_program(const Allocator& allocator, ChildSpec spec);
 
-// symbol → files that it was bound to, from LD_DEBUG's lines. For the functions of the malloc family.
-using Bindings = std::map<std::string, std::set<std::string>>;
+// symbol → file it was bound to → files that were bound so, from LD_DEBUG's lines. For the functions of the
+// malloc family.
+using Bindings = std::map<std::string, std::map<std::string, std::set<std::string>>>;
 void add_bindings(std::string_view debug_output, Bindings& bindings);
+
+// What is wrong with who serves the function, empty if nothing is. In a program at a fixed address, others
+// may be bound to a stub of the program's own: right where the program itself is bound to the allocator.
+std::string wrong_server(const Allocator& allocator, const std::string& function, const Bindings& bindings);
 
 }  // namespace ashlar::bench

@@ -74,7 +74,9 @@ struct ThreadCache {
   ThreadCache* previous;
   std::atomic<uint32_t> slow_depth;  // > 0: inside a slow path (registry.h)
   RunCache runs;
+  uint32_t refills;  // wraps
   CacheState state;
+  bool any_drained;       // a drained bin may hold capacity
   uint16_t direct_frees;  // while kNew; see kFreesToList
 };
 

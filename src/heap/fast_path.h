@@ -41,16 +41,23 @@ ASHLAR_ALWAYS_INLINE void* allocate(size_t size) {
   return ASHLAR_LIKELY(slot != nullptr) ? slot : allocate_slow(size);
 }
 
-// Frees a block; null is allowed.
-ASHLAR_ALWAYS_INLINE void deallocate(void* p) {
+// Frees a block whose page is within the bound; false: it is not, and nothing has been done.
+template <page::Bound kBound>
+ASHLAR_ALWAYS_INLINE bool deallocate_within(void* p) {
   size_t code = 0;
-  if (ASHLAR_UNLIKELY(!page::find_code(p, &code))) return free_foreign_slow(p);
+  if (ASHLAR_UNLIKELY(!page::find_code<kBound>(p, &code))) return false;
   const cache::BinAccess bin(code);
   void* const head = bin.head();
-  if (ASHLAR_UNLIKELY(head == p)) return free_twice_slow(p);
-  if (ASHLAR_UNLIKELY(bin.take_room())) return free_overflow_slow(p, code);
+  if (ASHLAR_UNLIKELY(head == p)) return free_twice_slow(p), true;
+  if (ASHLAR_UNLIKELY(bin.take_room())) return free_overflow_slow(p, code), true;
   *static_cast<void**>(p) = head;
   bin.set_head(p);
+  return true;
+}
+
+// Frees a block; null is allowed.
+ASHLAR_ALWAYS_INLINE void deallocate(void* p) {
+  if (ASHLAR_UNLIKELY(!deallocate_within<page::Bound::kPages>(p))) free_foreign_slow(p);
 }
 
 }  // namespace ashlar::heap

@@ -19,6 +19,9 @@ namespace ashlar::page {
 
 class Buddy {
  public:
+  static constexpr ChunkIndex kSearchedChunks = 4096;  // 4 GiB
+  static constexpr unsigned kTightProbes = 8;          // chunks that allocate_tight looks into
+
   // Makes pages free; their dirty bits say what is resident. None of them may be free.
   void insert(PageIndex start, PageCount count);
 
@@ -29,8 +32,15 @@ class Buddy {
   // has a block of this kind, in it the smallest sufficient block.
   PageIndex allocate(PageCount count, unsigned align_order, Kind kind);
 
-  // The lowest run of whole free chunks with room for `count` pages, not taken; or kNoPage.
-  PageIndex find_run(PageCount count) const;
+  // The same without alignment, for a count that is no power of two, whose buddy block would leave a tail:
+  // fits it in where free blocks adjoin, or up against what is in use before it, so that tails do not stay
+  // between its like. It may take pages of the other kind with it.
+  PageIndex allocate_tight(PageCount count, Kind kind);
+
+  // Room for `count` pages at a multiple of 2^align_order, not taken: in a run of free pages that holds a
+  // whole free chunk; or kNoPage. The fewest clean chunks, then the tightest fit, then the lowest address.
+  // Looks at every such run in the lowest kSearchedChunks, and further only until it finds one.
+  PageIndex find_run(PageCount count, unsigned align_order) const;
 
   // How many pages from `start` on are free, at most `limit`.
   PageCount free_run_at(PageIndex start, PageCount limit) const;
@@ -57,6 +67,13 @@ class Buddy {
   bool check_invariants() const;
 
  private:
+  struct Run {
+    PageIndex start, end;
+  };
+  ChunkIndex next_with(ChunkIndex from, unsigned order, Kind kind) const;
+  PageIndex lowest_block(unsigned order, Kind kind, unsigned* found) const;
+  PageIndex find_tight(PageCount count, Kind kind) const;
+  Run widen(ChunkIndex first, ChunkIndex end) const;
   void insert_block(PageIndex page, unsigned order);
   void set_block(PageIndex page, unsigned order, Kind kind);
   void clear_block(PageIndex page, unsigned order, Kind kind);

@@ -10,8 +10,9 @@ constinit PageLayer g_pages;
 
 namespace {
 
-constexpr uint32_t kCachedMark = 1u << 31;                // in a run length: the block lies in a run cache
-constexpr PageCount kFirstStep = 128;                     // 512 KiB
+constexpr uint32_t kCachedMark = 1u << 31;  // in a run length: the block lies in a run cache
+constexpr PageCount kLeastTight = 5;        // pages from which on the tail of a buddy block matters
+constexpr PageCount kFirstStep = 128;       // 512 KiB
 constexpr PageCount kHugePages = 2 * kMiB >> kPageShift;  // pages of an aligned 2 MiB
 constexpr PageCount kLargestStep = 64 * kMiB >> kPageShift;
 
@@ -79,10 +80,13 @@ PageIndex PageLayer::open_locked(PageCount count, unsigned align_order) {
 PageIndex PageLayer::allocate_locked(PageCount count, unsigned align_order) {
   PageIndex page = kNoPage;
   if (count <= kPagesPerChunk) {
-    page = buddy_.allocate(count, align_order, kDirty);
-    if (page == kNoPage) page = buddy_.allocate(count, align_order, kClean);
+    const bool tight = align_order == 0 && count >= kLeastTight && !is_power_of_two(count);
+    for (const Kind kind : {kDirty, kClean}) {
+      page = tight ? buddy_.allocate_tight(count, kind) : buddy_.allocate(count, align_order, kind);
+      if (page != kNoPage) break;
+    }
   } else {
-    page = buddy_.find_run(count);
+    page = buddy_.find_run(count, align_order);
     if (page != kNoPage) buddy_.take(page, count);
   }
   if (page == kNoPage) return open_locked(count, align_order);

@@ -1,13 +1,14 @@
 // Returning memory: the budget for free dirty pages, who gives pages back and when, and the guard
 // against giving back what is needed again at once.
 //
-//   budget = max(floor, live / share, regret)
+//   budget = max(floor, live / share, min(regret, max(regret limit, live / 2)))
 //
 // The free that exceeds the budget gives back the excess, highest address first, in pieces of 64 KiB
 // or more while there are such. Regret grows by every page that is purged and then taken again
-// within about 100 ms, up to the peak of live pages plus the floor, and the option's limit; it is halved at a
-// slow-path visit a second or more after the last. So RSS follows the load down by itself, with no
-// thread and no later call, and a program that oscillates stops paying after a few rounds.
+// within about 100 ms, up to the peak of live pages plus the floor; it is halved at a slow-path visit a
+// second or more after the last, and what counts of it is limited: by the option, or by half of what is live,
+// if that is more (docs/decisions/regret-cap.md). So RSS follows the load down by itself, with no thread and
+// no later call, and a program that oscillates stops paying after a few rounds.
 //
 // LOCKS: the pieces being purged are taken out of the buddy first; the lock is dropped for madvise.
 #include <sys/mman.h>
@@ -27,6 +28,9 @@ constexpr unsigned kPieceOrder = 4;     // 64 KiB: below, a purged page costs th
 constexpr size_t kSmallestExcess = 64;  // pages: once it purges, a call purges at least 256 KiB
 constexpr unsigned kMostFailures = 16;  // refused madvise calls after which a purge gives up
 constexpr uint64_t kRegretWindowNs = 100'000'000;
+// Pages that may be regretted in each such window before it counts: their faults take about 1 % of the time,
+// which is cheaper than the memory (docs/decisions/regret-cap.md).
+constexpr size_t kRegretAllowance = 1024;
 constexpr uint64_t kRegretDecayNs = 1'000'000'000;
 
 // The whole kernel pages within [start, start + count), for kernels with pages above 4 KiB.
@@ -45,7 +49,10 @@ size_t PageLayer::budget_locked() const {
   size_t budget = config_.purge_floor >> kPageShift;
   const size_t share = counters_.live_pages / config_.purge_share;
   if (share > budget) budget = share;
-  return regret_pages_ > budget ? regret_pages_ : budget;
+  size_t regret_limit = config_.regret_limit >> kPageShift;
+  if (regret_limit != 0 && counters_.live_pages / 2 > regret_limit) regret_limit = counters_.live_pages / 2;
+  const size_t regret = regret_pages_ < regret_limit ? regret_pages_ : regret_limit;
+  return regret > budget ? regret : budget;
 }
 
 size_t PageLayer::budget_pages() {
@@ -75,8 +82,10 @@ void PageLayer::regret_locked(PageCount clean_taken) {
   const size_t regretted = clean_taken < recent_purged_ ? clean_taken : recent_purged_;
   recent_purged_ -= regretted;
   counters_.purged_again += regretted;
-  regret_pages_ += regretted;
-  if (regret_pages_ > config_.regret_limit >> kPageShift) regret_pages_ = config_.regret_limit >> kPageShift;
+  recent_regretted_ += regretted;
+  if (recent_regretted_ <= kRegretAllowance) return;
+  const size_t counts = recent_regretted_ - kRegretAllowance;
+  regret_pages_ += counts < regretted ? counts : regretted;
   const size_t peak = counters_.peak_live_pages + (config_.purge_floor >> kPageShift);
   if (regret_pages_ > peak) regret_pages_ = peak;
   last_regret_ns_ = now;
@@ -95,7 +104,7 @@ bool PageLayer::discard(PageIndex start, PageCount count, PageCount resident, bo
   const uint64_t now = os::sys::monotonic_ns();
   if (now - recent_start_ns_ > kRegretWindowNs) {
     recent_start_ns_ = now;
-    recent_purged_ = 0;
+    recent_purged_ = recent_regretted_ = 0;
   }
   recent_purged_ += resident;
   counters_.purged_pages += resident;

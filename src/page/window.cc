@@ -164,6 +164,7 @@ bool Window::lower_break(PageCount pages) {
   const intptr_t break_now = os::sys::sbrk(0);
   if (failed(break_now) || static_cast<uintptr_t>(break_now) != page_address(opened())) return false;
   if (failed(os::sys::sbrk(-static_cast<intptr_t>(pages_to_bytes(pages))))) return false;
+  g_window.unforwarded_pages.store(0, std::memory_order_relaxed);  // until they ask again
   g_window.pages.store(opened() - pages, std::memory_order_release);
   return true;
 }

@@ -12,12 +12,15 @@ namespace ashlar::page {
 
 enum class Source : uint8_t { kMmap = 0, kSbrk = 1 };
 
-// What the fast paths read: three words of one cache line. Zero pages until the heap is initialised,
+// What the fast paths read: four words of one cache line. Zero pages until the heap is initialised,
 // so that every pointer is foreign.
 struct alignas(64) WindowView {
   uintptr_t base;             // address of page 0, a multiple of 2 MiB (source sbrk: of 1 MiB)
   std::atomic<size_t> pages;  // pages opened so far
   uint8_t* map;               // one byte a page: twice the size class of its slab, 0: no slab
+  // `pages`, as the forms of operator delete that must ask whether they are to forward see it: 0 until
+  // they have asked, at most `pages` ever after. So their asking costs the fast path nothing.
+  std::atomic<size_t> unforwarded_pages;
 };
 extern constinit WindowView g_window __asm__("ashlar_window");  // the assembler name is for find_code
 
@@ -86,7 +89,11 @@ inline bool find_page(const void* p, PageIndex* page) {
   return index < g_window.pages.load(std::memory_order_relaxed);
 }
 
+// Which bound the fast path of free compares with.
+enum class Bound { kPages, kUnforwarded };
+
 // The same for the fast path of free: the page map's byte for p, in *code.
+template <Bound kBound>
 ASHLAR_ALWAYS_INLINE bool find_code(const void* p, size_t* code) {
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
   // What the plain version says, with the view's words as memory operands: compilers load the address of
@@ -96,18 +103,21 @@ ASHLAR_ALWAYS_INLINE bool find_code(const void* p, size_t* code) {
   const uint8_t* map;
   __asm__ volatile("subq ashlar_window(%%rip), %0" : "+r"(page) : : "cc");
   page >>= kPageShift;
-  __asm__ volatile("cmpq ashlar_window+8(%%rip), %1" : "=@ccb"(inside) : "r"(page));
+  __asm__ volatile("cmpq ashlar_window+%c2(%%rip), %1"
+                   : "=@ccb"(inside)
+                   : "r"(page), "i"(kBound == Bound::kPages ? 8 : 24));
   if (ASHLAR_UNLIKELY(!inside)) return false;
   __asm__ volatile("movq ashlar_window+16(%%rip), %0" : "=r"(map));
   *code = __atomic_load_n(map + page, __ATOMIC_RELAXED);
 #else
   const size_t page = (reinterpret_cast<uintptr_t>(p) - g_window.base) >> kPageShift;
-  if (ASHLAR_UNLIKELY(page >= g_window.pages.load(std::memory_order_relaxed))) return false;
+  const auto& bound = kBound == Bound::kPages ? g_window.pages : g_window.unforwarded_pages;
+  if (ASHLAR_UNLIKELY(page >= bound.load(std::memory_order_relaxed))) return false;
   *code = __atomic_load_n(g_window.map + page, __ATOMIC_RELAXED);
 #endif
   return true;
 }
 static_assert(offsetof(WindowView, base) == 0 && offsetof(WindowView, pages) == 8 &&
-              offsetof(WindowView, map) == 16);
+              offsetof(WindowView, map) == 16 && offsetof(WindowView, unforwarded_pages) == 24);
 
 }  // namespace ashlar::page

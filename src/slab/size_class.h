@@ -1,7 +1,9 @@
 // Size classes, made at compile time: which sizes there are, and how a slab of each is laid out.
 //
 //   1 .. 32    16 B steps to 512 B
-//   33 .. 80   eight classes a doubling: 576, 640, ... 1024, 1152, ... 32 KiB
+//   33 .. 86   eight classes a doubling, and a ninth just above the power of two, for what is a power of two
+//              and a small header: 544, 576, 640, ... 1024, 1088, 1152, ... 32 KiB
+//              (docs/decisions/half-step-classes.md)
 //
 // Class 0 is no class: malloc(0) and pages without a slab use it. Every size is a multiple of 16.
 // A slab has 2^order pages, fixed for its class: the smallest of 32 to 256 KiB (16 KiB for 16 B) with at
@@ -21,7 +23,8 @@ inline constexpr unsigned kLinearClasses = 32;
 inline constexpr size_t kLinearLimit = 512;
 inline constexpr size_t kTableLimit = 1024;  // sizes up to here are looked up in a table
 inline constexpr size_t kMaxSlotSize = 32 * kKiB;
-inline constexpr unsigned kClassCount = 81;  // classes 1 to 80, and 0
+inline constexpr unsigned kClassCount = 87;  // classes 1 to 86, and 0
+inline constexpr unsigned kClassesADoubling = 9;
 inline constexpr unsigned kMaxSlots = 1024;  // slots of a slab: the free bits of one unit record
 inline constexpr unsigned kReciprocalShift = 38;
 
@@ -36,19 +39,22 @@ struct ClassInfo {
   uint64_t reciprocal;   // ceil(2^38 / size): offset / size without a division
 };
 
-// The class of a size, 1 <= size <= 32 KiB. Constant time, two branches.
+// The class of a size, 1 <= size <= 32 KiB. Constant time.
 constexpr unsigned class_of_size(size_t size) {
   if (size <= kLinearLimit) return static_cast<unsigned>((size + 15) / 16);
   const size_t last = size - 1;
   const unsigned log = highest_bit(last);  // 9 for 513..1024
-  return kLinearClasses + (log - 9) * 8 + static_cast<unsigned>((last >> (log - 3)) & 7) + 1;
+  const unsigned sixteenth = static_cast<unsigned>(last >> (log - 4)) & 15;
+  const unsigned step = sixteenth == 0 ? 0 : sixteenth / 2 + 1;
+  return kLinearClasses + (log - 9) * kClassesADoubling + step + 1;
 }
 
 constexpr uint32_t size_of_class(unsigned index) {
   if (index <= kLinearClasses) return index * 16;
   const unsigned above = index - kLinearClasses - 1;
-  const unsigned log = 9 + above / 8;
-  return (1u << log) + (above % 8 + 1) * (1u << (log - 3));
+  const unsigned log = 9 + above / kClassesADoubling;
+  const unsigned step = above % kClassesADoubling;
+  return (1u << log) + (step == 0 ? 1u << (log - 4) : step << (log - 3));
 }
 
 namespace detail {

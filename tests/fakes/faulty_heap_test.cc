@@ -263,6 +263,9 @@ TEST(FaultyHeap, ForkWithoutMembarrier) {
   EXPECT_EQ(test::run_in_child([] {
               fakes::reset();
               fakes::fail_always(Call::kMembarrier, true);
+              // The heap starts with the process's first block, and the gate with it: in a real process
+              // before there can be a second thread, since pthread_create allocates. Here, only now.
+              deallocate(allocate(1));
               std::atomic<bool> stop{false};
               std::vector<std::thread> threads;
               for (int t = 0; t < 2; ++t) {

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Counts the instructions of malloc's and free's fast paths and compares them with the golden file.
+"""Counts the instructions of the fast paths and compares them with the golden file.
+
+They are malloc and free, operator new and sized delete.
 
 Each size is run twice under callgrind, with K and with 2K warm pairs: the difference over K is what one call
 costs, and everything that happens once drops out. PLT stubs are not of the function and not counted. The
@@ -21,8 +23,12 @@ import tempfile
 
 SIZES = (1, 16, 64, 200, 512, 1024)
 PAIRS = 2000
-LIMITS = {"malloc": 16, "free": 17}  # for sizes up to 512 B
-NAMES = {"malloc": ("malloc", "__libc_malloc"), "free": ("free", "cfree", "__libc_free", "__libc_cfree")}
+LIMITS = {"malloc": 16, "free": 17, "new": 16, "delete": 17}  # for sizes up to 512 B
+# By the program's mode: what is counted, and the names of its functions.
+NAMES = {
+    "c": {"malloc": ("malloc", "__libc_malloc"), "free": ("free", "cfree", "__libc_free", "__libc_cfree")},
+    "cxx": {"new": ("operator new(unsigned long)",), "delete": ("operator delete(void*, unsigned long)",)},
+}
 
 
 class CannotCount(Exception):
@@ -45,10 +51,10 @@ def self_costs(path):
     return costs
 
 
-def count(arguments, size, pairs, folder):
-    out = pathlib.Path(folder) / f"{size}-{pairs}"
+def count(arguments, mode, size, pairs, folder):
+    out = pathlib.Path(folder) / f"{mode}-{size}-{pairs}"
     command = [arguments.valgrind, "--tool=callgrind", f"--callgrind-out-file={out}", "--compress-strings=no",
-               "--compress-pos=no", "--trace-children=no", "-q", arguments.program, str(size), str(pairs)]
+               "--compress-pos=no", "--trace-children=no", "-q", arguments.program, mode, str(size), str(pairs)]
     environment = {**os.environ, "LD_PRELOAD": arguments.library}
     environment.pop("ASHLAR_CONF", None)
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -61,16 +67,16 @@ def count(arguments, size, pairs, folder):
     if stats.get("window_reserved", 0) == 0 or stats.get("window_opened", 0) == 0:
         raise AssertionError(f"Ashlar's window was not used: {result.stdout[:200]!r}")
     costs = self_costs(out)
-    return {call: sum(costs[name] for name in names) for call, names in NAMES.items()}, stats
+    return {call: sum(costs[name] for name in names) for call, names in NAMES[mode].items()}, stats
 
 
 def measure(arguments):
     lines = []
     with tempfile.TemporaryDirectory() as folder:
-        for size in SIZES:
-            once, stats = count(arguments, size, PAIRS, folder)
-            twice, _ = count(arguments, size, 2 * PAIRS, folder)
-            for call in NAMES:
+        for mode, size in ((mode, size) for mode in NAMES for size in SIZES):
+            once, stats = count(arguments, mode, size, PAIRS, folder)
+            twice, _ = count(arguments, mode, size, 2 * PAIRS, folder)
+            for call in NAMES[mode]:
                 extra = twice[call] - once[call]
                 if extra % PAIRS != 0 or extra == 0:
                     raise AssertionError(f"{call}({size}): {extra} instructions in {PAIRS} calls")

@@ -1,11 +1,15 @@
-// Warm pairs of malloc and free, for callgrind to count. A second thread exists, so that nothing counts on
-// having the process to itself. Asks whoever serves malloc for the statistics, and prints them on stdout.
+// Warm pairs of malloc and free, or of operator new and sized delete, for callgrind to count. A second thread
+// exists, so that nothing counts on having the process to itself. Asks whoever serves malloc for the
+// statistics, and prints them on stdout.
 //
-//   fast_path_pairs SIZE PAIRS
+//   fast_path_pairs c|cxx SIZE PAIRS
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <new>
 
 namespace {
 
@@ -24,22 +28,32 @@ void print_statistics() {
   if (print == nullptr || print(1) != 0) puts("{}");
 }
 
+bool do_pairs(size_t size, long pairs, bool cxx) {
+  for (long i = 0; i < pairs; ++i) {
+    char* volatile p = static_cast<char*>(cxx ? ::operator new(size) : malloc(size));
+    if (p == nullptr) return false;
+    *p = 1;
+    if (cxx) {
+      ::operator delete(p, size);
+    } else {
+      free(p);
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
-  const size_t size = strtoul(argv[1], nullptr, 10);
-  const long pairs = strtol(argv[2], nullptr, 10);
+  if (argc != 4) return 2;
+  const bool cxx = strcmp(argv[1], "cxx") == 0;
+  const size_t size = strtoul(argv[2], nullptr, 10);
+  const long pairs = strtol(argv[3], nullptr, 10);
   pthread_t thread;
   pthread_barrier_init(&g_barrier, nullptr, 2);
   if (pthread_create(&thread, nullptr, wait_for_the_end, nullptr) != 0) return 1;
   pthread_barrier_wait(&g_barrier);
-  for (long i = 0; i < pairs; ++i) {
-    char* volatile p = static_cast<char*>(malloc(size));
-    if (p == nullptr) return 1;
-    *p = 1;
-    free(p);
-  }
+  if (!do_pairs(size, pairs, cxx)) return 1;
   pthread_barrier_wait(&g_barrier);
   pthread_join(thread, nullptr);
   print_statistics();

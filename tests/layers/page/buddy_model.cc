@@ -71,17 +71,90 @@ PageIndex BuddyModel::expect_allocate(PageCount count, unsigned align_order, Kin
   return kNoPage;
 }
 
-PageIndex BuddyModel::expect_run(PageCount count) const {
-  const size_t need = (size_t{count} + kPagesPerChunk - 1) / kPagesPerChunk;
-  size_t run = 0;
-  for (size_t place = 0; place < chunks_.size(); ++place) {
-    const std::vector<Block> found = blocks(place);
-    const bool whole = found.size() == 1 && found[0].order == kChunkOrder;
-    const bool adjoins = place > 0 && chunks_[place] == chunks_[place - 1] + 1;
-    run = !whole ? 0 : adjoins ? run + 1 : 1;
-    if (run == need) return static_cast<PageIndex>((chunks_[place] + 1 - need) * kPagesPerChunk);
+bool BuddyModel::is_whole(size_t place) const {
+  for (size_t page = place * kPagesPerChunk; page < (place + 1) * kPagesPerChunk; ++page) {
+    if (!is_free(page)) return false;
   }
-  return kNoPage;
+  return true;
+}
+
+// What the header of Buddy says, page by page.
+PageIndex BuddyModel::expect_tight(PageCount count, Kind kind) const {
+  const unsigned least_order = log2_up(count + 1) - 2;  // a quarter of the power of two above
+  size_t probes = 0;
+  for (size_t place = 0; place < chunks_.size() && probes < Buddy::kTightProbes; ++place) {
+    std::vector<char> usable(kPagesPerChunk);
+    bool probed = false;
+    for (const Block& block : blocks(place)) {
+      const bool of_kind = block.dirty == (kind == kDirty);
+      probed = probed || (of_kind && block.order >= least_order);
+      if (!of_kind && kind == kDirty) continue;
+      for (size_t page = 0; page < size_t{1} << block.order; ++page)
+        usable[block.start % kPagesPerChunk + page] = 1;
+    }
+    if (!probed) continue;
+    ++probes;
+    if (is_whole(place)) continue;
+    size_t best = 0, best_length = 0;
+    for (size_t page = 0, length = 0; page <= kPagesPerChunk; ++page) {
+      if (page < kPagesPerChunk && usable[page] != 0) {
+        ++length;
+        continue;
+      }
+      if (length >= count && (best_length == 0 || length < best_length)) {
+        best = page - length;
+        best_length = length;
+      }
+      length = 0;
+    }
+    if (best_length != 0) return real(place * kPagesPerChunk + best);
+  }
+  PageIndex page = expect_allocate(count, 0, kind);
+  if (page == kNoPage) return kNoPage;
+  while (page % kPagesPerChunk != 0 && is_free(*modelled(page - 1)))
+    --page;
+  return page;
+}
+
+// Every maximal run of free pages that holds a whole chunk, at both of its ends.
+PageIndex BuddyModel::expect_run(PageCount count, unsigned align_order) const {
+  PageIndex best = kNoPage;
+  size_t best_clean = 0, best_left = 0;
+  for (size_t place = 0; place < chunks_.size();) {
+    if (!is_whole(place)) {
+      ++place;
+      continue;
+    }
+    size_t start = place * kPagesPerChunk;
+    const auto adjoin = [this](size_t page) { return real(page - 1) + 1 == real(page); };
+    size_t end = start + contiguous(start, pages() - start);
+    while (start > 0 && adjoin(start) && is_free(start - 1))
+      --start;
+    size_t behind = start;
+    while (behind < end && is_free(behind))
+      ++behind;
+    end = behind;
+    place = end / kPagesPerChunk;
+    if (place * kPagesPerChunk < end || place == start / kPagesPerChunk) ++place;
+    const size_t alignment = size_t{1} << align_order;  // of model pages too: chunks are whole in both
+    const size_t lowest = align_up(start, alignment);
+    if (lowest + count > end) continue;
+    for (const size_t at : {lowest, (end - count) / alignment * alignment}) {
+      size_t clean = 0;
+      for (size_t first = (at + kPagesPerChunk - 1) / kPagesPerChunk;
+           (first + 1) * kPagesPerChunk <= at + count; ++first) {
+        const std::vector<Block> found = blocks(first);
+        if (!found[0].dirty) ++clean;
+      }
+      const size_t left = end - start - count;
+      if (best != kNoPage && (clean > best_clean || (clean == best_clean && left >= best_left))) continue;
+      best = real(at);
+      best_clean = clean;
+      best_left = left;
+    }
+    if (best != kNoPage && real(end - 1) / kPagesPerChunk >= Buddy::kSearchedChunks) break;
+  }
+  return best;
 }
 
 PageIndex BuddyModel::expect_highest_dirty(unsigned min_order, size_t places) const {

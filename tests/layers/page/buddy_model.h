@@ -37,15 +37,17 @@ class BuddyModel {
 
   // The maximal aligned free blocks of the chunk at `place` in the list, lowest first.
   std::vector<Block> blocks(size_t place) const;
-  // What Buddy::allocate, find_run and highest_dirty must return.
+  // What Buddy::allocate, allocate_tight, find_run and highest_dirty must return.
   PageIndex expect_allocate(PageCount count, unsigned align_order, Kind kind) const;
-  PageIndex expect_run(PageCount count) const;
+  PageIndex expect_tight(PageCount count, Kind kind) const;
+  PageIndex expect_run(PageCount count, unsigned align_order) const;
   // Among the first `places` chunks of the list.
   PageIndex expect_highest_dirty(unsigned min_order, size_t places) const;
 
   size_t chunk_count() const { return chunks_.size(); }
 
  private:
+  bool is_whole(size_t place) const;
   void collect(size_t first, unsigned order, PageIndex start, std::vector<Block>* blocks) const;
 
   std::vector<ChunkIndex> chunks_;

@@ -27,7 +27,8 @@ class Duel {
 
   void step() {
     const size_t choice = random_.below(16);
-    if (choice < 6) return allocate();
+    if (choice < 4) return allocate();
+    if (choice < 6) return allocate_tight();
     if (choice < 11) return insert();
     if (choice == 11) return take();
     if (choice == 12) return ask_runs();
@@ -89,6 +90,20 @@ class Duel {
     }
   }
 
+  void allocate_tight() {
+    const PageCount count =
+        static_cast<PageCount>(random_.between(5, random_.one_in(2) ? 40 : kPagesPerChunk - 1));
+    if (is_power_of_two(count)) return;
+    const Kind kind = random_.one_in(2) ? kDirty : kClean;
+    const bool exact = random_.one_in(16);
+    const PageIndex expected = exact ? model_.expect_tight(count, kind) : kNoPage;
+    const PageIndex page = buddy_.allocate_tight(count, kind);
+    if (exact) {
+      ASSERT_EQ(page, expected) << count << " pages of kind " << kind;
+    }
+    if (page != kNoPage) follow(page, count, false);
+  }
+
   // A run of pages in use, some of them dirty, becomes free: across chunks too.
   void insert() {
     const size_t first = random_.below(model_.pages());
@@ -130,7 +145,9 @@ class Duel {
   void ask_find_run() {
     if (!random_.one_in(8)) return;
     const PageCount count = static_cast<PageCount>(random_.between(1, 3 * kPagesPerChunk));
-    ASSERT_EQ(buddy_.find_run(count), model_.expect_run(count)) << count << " pages";
+    const unsigned align_order = random_.one_in(2) ? static_cast<unsigned>(random_.below(9)) : 0;
+    ASSERT_EQ(buddy_.find_run(count, align_order), model_.expect_run(count, align_order))
+        << count << " pages aligned to order " << align_order;
   }
 
   void ask_highest_dirty() {

@@ -28,7 +28,9 @@ TEST(SizeClass, RoundTrip) {
     EXPECT_EQ(class_code(index) / 2, index);
   }
   EXPECT_EQ(size_of_class(32), 512u);
-  EXPECT_EQ(size_of_class(40), 1024u);
+  EXPECT_EQ(size_of_class(33), 544u);
+  EXPECT_EQ(size_of_class(41), 1024u);
+  EXPECT_EQ(size_of_class(42), 1088u);
   EXPECT_EQ(size_of_class(kClassCount - 1), 32768u);
 }
 
