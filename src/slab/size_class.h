@@ -29,14 +29,15 @@ inline constexpr unsigned kMaxSlots = 1024;  // slots of a slab: the free bits o
 inline constexpr unsigned kReciprocalShift = 38;
 
 struct ClassInfo {
-  uint32_t size;         // bytes of a slot
-  uint16_t slots;        // of a slab
-  uint8_t order;         // 2^order pages a slab, 2 to 6
-  uint16_t enough;       // free slots that make a slab worth refilling from
-  uint16_t hole_slots;   // free slots from which on whole free pages are likely; 0: never
-  uint8_t hole_shift;    // from there on, holes are looked for anew with every 2^hole_shift further ones
-  uint32_t offset_mask;  // bytes of a slab - 1
-  uint64_t reciprocal;   // ceil(2^38 / size): offset / size without a division
+  uint32_t size;          // bytes of a slot
+  uint16_t slots;         // of a slab
+  uint8_t order;          // 2^order pages a slab, 2 to 6
+  uint16_t enough;        // free slots that make a slab worth refilling from
+  uint16_t hole_slots;    // free slots from which on whole free pages are likely; 0: never
+  uint16_t relief_slots;  // free slots from which on most of the pages are likely to be holes; 0: never
+  uint8_t hole_shift;     // from there on, holes are looked for anew with every 2^hole_shift further ones
+  uint32_t offset_mask;   // bytes of a slab - 1
+  uint64_t reciprocal;    // ceil(2^38 / size): offset / size without a division
 };
 
 // The class of a size, 1 <= size <= 32 KiB. Constant time.
@@ -69,16 +70,16 @@ consteval unsigned slab_order(uint32_t size) {
   return order;
 }
 
-// Free slots at which a page of a slab is free with a chance of one in five, if frees fall at random:
-// share^(slots that touch a page) >= 0.2. docs/decisions/hole-purging.md.
-consteval uint16_t hole_slots(uint32_t size, unsigned slots) {
+// Free slots at which a page of a slab is free with this chance, if frees fall at random:
+// share^(slots that touch a page) >= chance. docs/decisions/hole-purging.md.
+consteval uint16_t slots_for_holes(uint32_t size, unsigned slots, double chance) {
   const unsigned on_page = static_cast<unsigned>(kPageSize / size) + (kPageSize % size == 0 ? 0 : 1);
   if (on_page > 32) return 0;  // next to nothing to gain under 128 B
   for (unsigned free = 1; free <= slots; ++free) {
-    double chance = 1;
+    double share = 1;
     for (unsigned i = 0; i < on_page; ++i)
-      chance *= static_cast<double>(free) / slots;
-    if (chance >= 0.2) return static_cast<uint16_t>(free);
+      share *= static_cast<double>(free) / slots;
+    if (share >= chance) return static_cast<uint16_t>(free);
   }
   return 0;
 }
@@ -93,7 +94,8 @@ consteval std::array<ClassInfo, kClassCount> make_classes() {
     info.offset_mask = static_cast<uint32_t>(kPageSize << order) - 1;
     info.slots = static_cast<uint16_t>((kPageSize << order) / info.size);
     info.enough = info.slots >= 32 ? static_cast<uint16_t>(info.slots / 32) : uint16_t{1};
-    info.hole_slots = hole_slots(info.size, info.slots);
+    info.hole_slots = slots_for_holes(info.size, info.slots, 0.2);
+    info.relief_slots = slots_for_holes(info.size, info.slots, 0.6);
     info.hole_shift = static_cast<uint8_t>(info.slots >= 64 ? highest_bit(info.slots / 32u) : 0);
     info.reciprocal = ((uint64_t{1} << kReciprocalShift) + info.size - 1) / info.size;
   }

@@ -217,8 +217,8 @@ void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after, boo
     return;
   }
   if (had < info.enough && has >= info.enough) set_available(index, unit);
-  const bool holes = freed && may_hold_holes(info, had, has) && !is_available(kHoleIndex, unit);
-  if (holes) mark_candidate(unit, index);
+  const bool holes = freed && may_hold_holes(info, had, has);
+  if (holes && !is_available(kHoleIndex, unit)) mark_candidate(unit, index);
   admit(meta, after);
   if (holes) relieve_holes();
 }
@@ -276,7 +276,7 @@ Chain take_slots(unsigned index, unsigned want) {
     chain_claim(claim, info, slab_address(unit), &tail);
     chain.length = claim.count;
     // Memory that would stay resident grows: see whether live slabs have as much to give back.
-    if (fresh && g_options.hole_purge != 0) purge_candidates(slab_pages(info), kCandidatesASlab);
+    if (fresh && g_options.hole_purge != 0) purge_candidates(slab_pages(info), kCandidatesASlab, Yield::kAny);
   }
   *tail = nullptr;
   return chain;

@@ -103,7 +103,10 @@ size_t release_kept();
 // Pages of live slabs on which every slot is free go back to the system (slab_purge.cc):
 // of one slab; of candidates until `pages` are purged or `most_slabs` looked into; of all.
 size_t purge_holes_of(UnitIndex unit);
-size_t purge_candidates(size_t pages, unsigned most_slabs);
+// kMost: only slabs most of whose pages are likely to be holes; a slab that dies soon is not worth a call for
+// each of its pages, which with threads interrupts them all.
+enum class Yield { kAny, kMost };
+size_t purge_candidates(size_t pages, unsigned most_slabs, Yield yield);
 // The freeing thread's share: while more pages of holes are estimated to be resident than the page layer's
 // budget allows, looks into a few candidates.
 void relieve_holes();

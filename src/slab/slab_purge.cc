@@ -130,8 +130,14 @@ size_t purge_holes_of(UnitIndex unit) {
   return count_bits(purged);
 }
 
+// Six in ten of the pages of the slab are likely to be holes.
+static bool is_mostly_holes(UnitIndex unit) {
+  const uint64_t word = unit_meta(unit).word.load(std::memory_order_relaxed);
+  return word_free(word) >= kClasses[word_class(word)].relief_slots;
+}
+
 // Round and round through the window, so that a slab has time to lose more slots before its turn comes.
-size_t purge_candidates(size_t pages, unsigned most_slabs) {
+size_t purge_candidates(size_t pages, unsigned most_slabs, Yield yield) {
   size_t purged = 0;
   UnitIndex from = g_next_candidate.load(std::memory_order_relaxed);
   for (unsigned looked = 0; purged < pages && looked < most_slabs; ++looked) {
@@ -139,7 +145,7 @@ size_t purge_candidates(size_t pages, unsigned most_slabs) {
     if (unit == kNoUnit && from > 0) unit = find_available(kHoleIndex, 0);
     if (unit == kNoUnit) break;
     from = unit + 1;
-    purged += purge_holes_of(unit);
+    if (yield == Yield::kAny || is_mostly_holes(unit)) purged += purge_holes_of(unit);
   }
   g_next_candidate.store(from, std::memory_order_relaxed);
   return purged;
@@ -150,7 +156,7 @@ void relieve_holes() {
   if (budget > SIZE_MAX / kReliefBudgets) return;  // nothing was handed out yet
   const size_t backlog = g_hole_backlog.load(std::memory_order_relaxed);
   if (backlog <= kReliefFloor || backlog <= kReliefBudgets * budget || g_options.hole_purge == 0) return;
-  purge_candidates(kReliefPages, kReliefSlabs);
+  purge_candidates(kReliefPages, kReliefSlabs, Yield::kMost);
 }
 
 size_t purge_all_holes() {

@@ -111,7 +111,7 @@ TEST_F(HoleTest, StraddlingSlotsAreHeldWhole) {
 TEST_F(HoleTest, FreesMakeCandidates) {
   constexpr unsigned kIndex = 40;
   const std::vector<char*> live = survivors(kIndex, 50, 20);
-  purge_candidates(SIZE_MAX, 1000);
+  purge_candidates(SIZE_MAX, 1000, Yield::kAny);
   EXPECT_GT(page::g_pages.counters().hole_pages, 50u);  // by this call, or by the frees themselves
   EXPECT_EQ(find_available(kHoleIndex, 0), kNoUnit);
   for (const char* const slot : live)

@@ -72,7 +72,7 @@ size_t work(uintptr_t who, uint64_t seed, size_t steps, Mailbox* out, Mailbox* i
         put(owned.slot, owned.index);
       }
     } else if (choice < 98) {
-      purge_candidates(100, 4);
+      purge_candidates(100, 4, Yield::kAny);
     } else if (random.one_in(20)) {
       purge_all_holes();
     } else {
