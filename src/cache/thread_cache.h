@@ -1,6 +1,6 @@
 // The thread cache: for each size class a LIFO bin of free slots, in thread-local storage.
 //
-//   ThreadCache | bin 0 | bin 1 | ... | bin 80 | bookkeeping |
+//   ThreadCache | bin 0 | bin 1 | ... | bin 86 | bookkeeping |
 //   Bin, 16 B:  | head 8 | room 4 | capacity 2 | overflows 2 |
 //
 // malloc pops and does room++; free does room-- and pushes; room below zero overflows straight to the
