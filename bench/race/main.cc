@@ -43,7 +43,11 @@ int race(const Options& options, const std::vector<Allocator>& allocators) {
   const RaceResult result =
       benchmarks ? race_gbench(options, allocators) : race_programs(options, allocators);
   fmt::print("{} rounds, seed {}; medians, ± half the interquartile range\n\n", result.rounds, result.seed);
-  fmt::print("{}", benchmarks ? gbench_report(result, judged) : program_report(result, baseline));
+  if (options.matrix) {
+    fmt::print("{}", matrix_report(result, judged));
+  } else {
+    fmt::print("{}", benchmarks ? gbench_report(result, judged) : program_report(result, baseline));
+  }
   size_t missed = 0;
   if (benchmarks && judged) fmt::print("\n{}", target_report(result, *judged, missed));
   if (!options.json.empty()) write_json(result, benchmarks ? judged : std::nullopt, options.json);

@@ -48,6 +48,8 @@ void add_race_flags(CLI::App& app, Options& options) {
 void add_output_flags(CLI::App& app, Options& options) {
   app.add_option("--json", options.json, "also write every sample and summary to this file");
   app.add_flag("-q,--quiet", options.quiet, "no progress on standard error");
+  app.add_flag("--matrix", options.matrix,
+               "programs: two tables in Markdown, time and peak RSS, rows by allocators");
   app.add_flag("--gate", options.gate, "exit with 3 when the judged allocator misses a target");
 }
 

@@ -23,6 +23,7 @@ struct Options {
   bool quiet = false;
   bool verify = true;
   bool gate = false;
+  bool matrix = false;
 
   // Programs: a file of workloads, or one command with its flags.
   std::string workloads;

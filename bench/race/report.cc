@@ -147,6 +147,42 @@ std::string gbench_report(const RaceResult& result, std::optional<size_t> judged
          summary_report(result) + failures(result);
 }
 
+std::string matrix_report(const RaceResult& result, std::optional<size_t> judged) {
+  std::string text;
+  for (const char* const metric : {kTime, kPeak}) {
+    const bool time = metric == std::string_view(kTime);
+    text += fmt::format("| {} | best peer | |", time ? "time" : "peak RSS");
+    std::string line = "| --- | --- | --- |";
+    for (const std::string& name : allocator_names(result)) {
+      text += fmt::format(" {} |", name);
+      line += " --- |";
+    }
+    text += "\n" + line + "\n";
+    std::vector<std::vector<double>> ratios(result.allocators.size());
+    for (const Row& row : result.rows) {
+      std::vector<double> peers = row.medians(metric);
+      const std::vector<double> all = peers;
+      if (judged) peers[*judged] = NAN;
+      double best = NAN;
+      for (const double value : peers) {
+        if (std::isnan(best) || value < best) best = value;
+      }
+      text += fmt::format("| {} | {} | {} |", row.name, name_of_lowest(result, peers),
+                          time ? format_ns(best) : format_mib(best));
+      for (size_t i = 0; i < all.size(); ++i) {
+        text += fmt::format(" {} |", format_ratio(all[i] / best));
+        if (!std::isnan(all[i])) ratios[i].push_back(all[i] / best);
+      }
+      text += "\n";
+    }
+    text += "| geometric mean | | |";
+    for (const std::vector<double>& of_one : ratios)
+      text += fmt::format(" **{}** |", format_ratio(geometric_mean(of_one)));
+    text += "\n\n";
+  }
+  return text + failures(result);
+}
+
 std::string summary_report(const RaceResult& result) {
   Table table({"geometric mean, to the best other", "time", "peak RSS"});
   for (size_t i = 0; i < result.allocators.size(); ++i) {

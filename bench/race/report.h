@@ -17,6 +17,10 @@ std::string program_report(const RaceResult& result, size_t baseline);
 // allocator stands against its targets.
 std::string gbench_report(const RaceResult& result, std::optional<size_t> judged);
 
+// Two tables in Markdown, time and peak RSS: rows down, allocators across, each as its ratio to the best of
+// the row that is not the judged one; and the geometric means of the columns.
+std::string matrix_report(const RaceResult& result, std::optional<size_t> judged);
+
 // Geometric means over all rows of each allocator's ratio to the best other one.
 std::string summary_report(const RaceResult& result);
 

@@ -181,7 +181,8 @@ void Buddy::insert(PageIndex start, PageCount count) {
   }
 }
 
-// PERF: growth in place asks this for every block on its way; a call for each order and kind was a third of it.
+// PERF: growth in place asks this for every block on its way; a call for each order and kind was a third of
+// it.
 PageIndex Buddy::block_at(PageIndex page, unsigned* order, Kind* kind) const {
   if (page >= g_window_owner.opened()) return kNoPage;
   const ChunkMeta& meta = meta_of(page);
