@@ -69,7 +69,7 @@ size_t slots_in(const ThreadCache& cache) {
     slots += bin_length(bin);
   slots += cache.runs.length;
   for (const Pending& pending : cache.pending)
-    slots += pending.key == 0 ? 0 : count_bits(pending.mask);
+    slots += count_bits(pending.mask);
   return slots;
 }
 

@@ -64,22 +64,28 @@ void grow_bin(Bin& bin, const ClassInfo& info, unsigned wanted) {
 
 void flush_pending(unsigned index) {
   Pending& pending = t_cache.pending[index];
-  if (pending.key == 0) return;
+  if (pending.mask == 0) return;
   const Pending put = pending;
-  pending.key = 0;
+  pending = Pending{};
   slab::put_slots((put.key - 1) >> 4, index, (put.key - 1) & 15, put.mask);
 }
 
-// Adds a slot to those pending of its class, putting back what is pending for another word first.
+// Puts a slot back. From the second in a row on that belongs to the same word they wait, until one of another
+// word comes: frees in random order never wait, so that a thread that stops freeing pins no slabs.
 ASHLAR_ALWAYS_INLINE void put_coalesced(const slab::SlotPlace& place, unsigned index) {
   Pending& pending = t_cache.pending[index];
   const uint64_t slot_bit = bit(place.slot % 64);
   const uint32_t key = pending_key(place.unit, place.slot / 64);
   if (pending.key != key) {
     flush_pending(index);
+    pending.key = key;
+    return slab::put_slot(place, index);
+  }
+  if (pending.mask == 0) {
     const unsigned out = slab::slots_out(place.unit, index);
     if (out <= 1) return slab::put_slot(place, index);  // the slab's last: now
-    pending = Pending{slot_bit, key, static_cast<uint16_t>(out - 1)};
+    pending.mask = slot_bit;
+    pending.left = static_cast<uint16_t>(out - 1);
     return;
   }
   if (ASHLAR_UNLIKELY((pending.mask & slot_bit) != 0)) {
@@ -186,7 +192,7 @@ ASHLAR_NOINLINE void overflow_otherwise(void* p, unsigned index) {
   if (bin.overflows != kDrained) {
     if (grow_and_push(bin, p, index)) return count_overflows(bin, index, 1);
     const Pending& pending = t_cache.pending[index];
-    count_overflows(bin, index, pending.key == 0 ? 1 : count_bits(pending.mask));
+    count_overflows(bin, index, pending.mask == 0 ? 1 : count_bits(pending.mask));
   }
   put_coalesced(place, index);
 }
@@ -197,19 +203,11 @@ ASHLAR_NOINLINE void overflow_otherwise(void* p, unsigned index) {
 // else out of line.
 void overflow_slow(void* p, unsigned index) {
   SlowPath section;
-  Pending& waiting = t_cache.pending[index];
-  const Pending put = waiting;
-  if (ASHLAR_LIKELY(t_cache.bins[index].overflows == kDrained && put.key != 0)) {
-    const slab::SlotPlace here = slab::place_of(p, index);
-    const uint32_t key = pending_key(here.unit, here.slot / 64);
-    const unsigned out = slab::slots_out(here.unit, index);
-    if (ASHLAR_LIKELY(put.key != key && out > 1)) {
-      waiting = Pending{bit(here.slot % 64), key, static_cast<uint16_t>(out - 1)};
-      slab::put_slots((put.key - 1) >> 4, index, (put.key - 1) & 15, put.mask);
-      return;
-    }
+  if (ASHLAR_LIKELY(t_cache.bins[index].overflows == kDrained)) {
+    put_coalesced(slab::place_of(p, index), index);
+  } else {
+    overflow_otherwise(p, index);
   }
-  overflow_otherwise(p, index);
 }
 
 void flush_all() {

@@ -35,9 +35,9 @@ inline constexpr uint16_t kDrained = UINT16_MAX;
 // INVARIANT: `left` counts down to the moment when, as far as this thread knows, the slab's last slot has
 // come back: then it is put back at once, and an empty slab never waits here.
 struct Pending {
-  uint64_t mask;
-  uint32_t key;   // pending_key of slab and word; 0: nothing pending
-  uint16_t left;  // slots of the slab still out
+  uint64_t mask;  // 0: nothing pending
+  uint32_t key;   // pending_key of slab and word; with nothing pending, of the slot that was put back last
+  uint16_t left;  // slots of the slab still out; 0 with nothing pending
 };
 static_assert(sizeof(Pending) == 16);
 

@@ -29,7 +29,7 @@ void add_bins(const cache::ThreadCache& cache, void* context) {
   for (unsigned index = 1; index < slab::kClassCount; ++index) {
     bins.slots[index] += cache::bin_length(cache.bins[index]);
     const cache::Pending pending = cache.pending[index];
-    if (pending.key != 0) bins.slots[index] += count_bits(pending.mask);
+    if (pending.mask != 0) bins.slots[index] += count_bits(pending.mask);
   }
 }
 

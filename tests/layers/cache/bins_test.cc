@@ -172,6 +172,32 @@ TEST_F(CacheTest, RefillsAreSampled) {
 
 using CacheDeathTest = CacheTest;
 
+// Frees in random order leave nothing waiting, which would pin slabs when the thread stops; frees in order
+// wait from the second of a word on.
+TEST_F(CacheTest, OnlyFreesInOrderWait) {
+  constexpr unsigned kIndex = 4;
+  std::vector<void*> slots;
+  for (size_t i = 0; i < 60'000; ++i)
+    slots.push_back(take(kIndex));
+  std::sort(slots.begin(), slots.end());
+  constexpr size_t kStride = 601;  // no two in a row share 64 slots; coprime to the number of slots
+  size_t at = 0;
+  for (size_t i = 0; i < 30'000; ++i, at = (at + kStride) % slots.size()) {
+    give(slots[at], kIndex);
+    slots[at] = nullptr;
+    ASSERT_EQ(t_cache.pending[kIndex].mask, 0u) << "after " << i;
+  }
+  EXPECT_EQ(t_cache.bins[kIndex].overflows, kDrained);
+  size_t waited = 0;
+  for (void* const slot : slots) {
+    if (slot == nullptr) continue;
+    give(slot, kIndex);
+    if (t_cache.pending[kIndex].mask != 0) ++waited;
+  }
+  EXPECT_GT(waited, 20'000u);
+  EXPECT_EQ(t_cache.pending[kIndex].mask, 0u);  // the slab's last slot went back at once
+}
+
 // A double free among frees that overflow: found when the slot is added to those pending, or put back.
 TEST_F(CacheDeathTest, ADoubleFreeAmongOverflowsStops) {
   EXPECT_EXIT(
