@@ -29,7 +29,10 @@ ASHLAR_HIDDEN_TWIN("_ZdlPvSt11align_val_t") void ashlar_own_aligned_delete(void*
 ASHLAR_NOINLINE void forward_delete_slow(void* p) {
   using ashlar::page::g_window;
   if (static_cast<void (*)(void*)>(&::operator delete) != &ashlar_own_delete) return ::operator delete(p);
-  g_window.unforwarded_pages.store(g_window.pages.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  const size_t pages = g_window.pages.load(std::memory_order_relaxed);
+  if (g_window.unforwarded_pages.load(std::memory_order_relaxed) !=
+      pages)  // every free reads that cache line
+    g_window.unforwarded_pages.store(pages, std::memory_order_relaxed);
   ashlar::heap::deallocate(p);
 }
 

@@ -29,7 +29,7 @@ struct ashlar_class_stats {
   size_t free_slots; /* slots free in their slab; live + bin + free = slots */
   size_t slab_bytes; /* address space of the slabs */
   size_t resident;   /* bytes of it that are resident */
-  /* Requested bytes against slot bytes, sampled whenever a thread cache is refilled: the class's
+  /* Requested bytes against slot bytes, sampled at refills of thread caches: the class's
    * internal fragmentation is 1 - requested / granted. Both 0 before the first sample. */
   size_t sampled_requested;
   size_t sampled_granted;

@@ -140,8 +140,9 @@ void* allocate_zeroed(size_t size) {
   if (size <= slab::kMaxSlotSize) {
     void* const p = allocate(size);
     if (ASHLAR_UNLIKELY(p == nullptr)) return nullptr;
-    const size_t bytes = size <= slab::kLinearLimit ? align_up(size == 0 ? 1 : size, 16) : usable_size(p);
-    return memset(p, 0, bytes);
+    // To the end of the slot. (A block that has a mapping of its own, since the window is full, is no
+    // shorter.)
+    return memset(p, 0, kClasses[slab::class_of_size(size == 0 ? 1 : size)].size);
   }
   if (size > kMaxSize) return nullptr;
   initialise();
@@ -158,7 +159,7 @@ void* allocate_aligned(size_t alignment, size_t size) {
   const size_t rounded = align_up(size, alignment);
   if (rounded <= slab::kMaxSlotSize && alignment <= kPageSize) {
     unsigned index = slab::class_of_size(rounded);
-    while (kClasses[index].size % alignment != 0)
+    while ((kClasses[index].size & (alignment - 1)) != 0)
       ++index;  // ends: 32 KiB is a multiple of them all
     return allocate(kClasses[index].size);
   }

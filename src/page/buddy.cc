@@ -6,9 +6,6 @@ namespace ashlar::page {
 
 namespace {
 
-constexpr PageCount kLeastTight = 5;  // pages from which on a block is worth fitting in
-constexpr unsigned kTightProbes = 8;  // chunks looked into for it
-
 unsigned in_chunk(PageIndex page) { return page % kPagesPerChunk; }
 ChunkMeta& meta_of(PageIndex page) { return g_window_owner.chunk(chunk_of_page(page)); }
 
@@ -21,12 +18,6 @@ bool test_block(const ChunkMeta& meta, unsigned order, PageIndex page, Kind kind
   const unsigned index = block_bit(order, in_chunk(page));
   return (meta.free_blocks[kind][index / 64] & bit(index % 64)) != 0;
 }
-
-// The order whose bits hold this one: the other way round of block_bit.
-constexpr unsigned order_of_bit(unsigned index) { return 8 - highest_bit(511 - index); }
-static_assert(order_of_bit(0) == 0 && order_of_bit(block_bit(0, 255)) == 0 &&
-              order_of_bit(block_bit(1, 0)) == 1 && order_of_bit(block_bit(6, 192)) == 6 &&
-              order_of_bit(block_bit(7, 128)) == 7);
 
 // The bits of one order that stand in word `word` of free_blocks; orders 3 and up share word 7.
 uint64_t order_mask(unsigned order, unsigned word) {
@@ -57,23 +48,6 @@ uint64_t children_with(const SummaryMeta& summary, unsigned order, Kind kind) {
   for (unsigned o = order; o < kOrders; ++o)
     children |= summary.has[kind][o];
   return children;
-}
-
-// The first chunk >= from that is wholly free, or that is not; `end` if there is none.
-ChunkIndex next_free_chunk(ChunkIndex from, ChunkIndex end, bool is_free) {
-  while (from < end) {
-    const SummaryMeta& group = g_window_owner.group(from);
-    uint64_t free = group.has[kClean][kChunkOrder] | group.has[kDirty][kChunkOrder];
-    if (!is_free) free = ~free;
-    const unsigned at = from % kChunksPerGroup;
-    free >>= at;
-    if (free != 0) {
-      from += lowest_bit(free);
-      return from < end ? from : end;
-    }
-    from += kChunksPerGroup - at;
-  }
-  return end;
 }
 
 // Calls visit(word, first bit, count) for each 64-page word that [start, start + count) touches.
@@ -274,144 +248,6 @@ PageIndex Buddy::allocate(PageCount count, unsigned align_order, Kind kind) {
   dirty_pages_ -= count_dirty(page, 1u << found);
   if (count < (1u << found)) insert(page + count, (1u << found) - count);
   return page;
-}
-
-// One bit a page of the chunk: it is free, in a block that is dirty, or with clean_too in any.
-static void map_free_pages(const ChunkMeta& meta, bool clean_too, uint64_t (&map)[kPagesPerChunk / 64]) {
-  for (unsigned word = 0; word < 8; ++word) {
-    uint64_t rest = meta.free_blocks[kDirty][word];
-    if (clean_too) rest |= meta.free_blocks[kClean][word];
-    if (word < 4) {
-      map[word] = rest;  // order 0
-      continue;
-    }
-    for (; rest != 0; rest &= rest - 1) {
-      const unsigned index = word * 64 + lowest_bit(rest);
-      const unsigned order = order_of_bit(index);
-      const unsigned page = (index - block_bit(order, 0)) << order;
-      if (order < 6) {
-        map[page / 64] |= bit_range(page % 64, 1u << order);
-      } else {
-        map[page / 64] = ~uint64_t{0};
-        if (order == 7) map[page / 64 + 1] = ~uint64_t{0};
-      }
-    }
-  }
-}
-
-// The tightest run of at least `count` bits, the lowest of these: its first bit, or kPagesPerChunk.
-static unsigned tightest_run(const uint64_t (&map)[kPagesPerChunk / 64], PageCount count) {
-  unsigned best = kPagesPerChunk;
-  unsigned best_length = kPagesPerChunk + 1;
-  unsigned start = 0;
-  unsigned length = 0;
-  for (unsigned at = 0; at < kPagesPerChunk;) {
-    const uint64_t rest = map[at / 64] >> at % 64;
-    const unsigned left = 64 - at % 64;
-    unsigned ones = static_cast<unsigned>(std::countr_one(rest));
-    if (ones > left) ones = left;
-    if (length == 0) start = at;
-    length += ones;
-    at += ones;
-    if (ones == left && at < kPagesPerChunk) continue;  // may go on in the next word
-    if (length >= count && length < best_length) {
-      best = start;
-      best_length = length;
-    }
-    length = 0;
-    if (ones == left) break;
-    const uint64_t behind = rest >> ones;
-    at += behind == 0 ? left - ones : lowest_bit(behind);
-  }
-  return best;
-}
-
-// The first place of a tight run in a few chunks that are partly used, not taken; or kNoPage.
-PageIndex Buddy::find_tight(PageCount count, Kind kind) const {
-  // A run of this length holds an aligned block of a quarter of it at least.
-  const unsigned least_order = highest_bit(count) - 1;
-  ChunkIndex from = 0;
-  for (unsigned probe = 0; probe < kTightProbes; ++probe) {
-    const ChunkIndex chunk = next_with(from, least_order, kind);
-    if (chunk == kNoPage) return kNoPage;
-    from = chunk + 1;
-    if (next_free_chunk(chunk, chunk + 1, true) == chunk) continue;
-    uint64_t map[kPagesPerChunk / 64];
-    map_free_pages(g_window_owner.chunk(chunk), kind == kClean, map);
-    const unsigned run = tightest_run(map, count);
-    if (run < kPagesPerChunk) return chunk * kPagesPerChunk + run;
-  }
-  return kNoPage;
-}
-
-PageIndex Buddy::allocate_tight(PageCount count, Kind kind) {
-  PageIndex page = find_tight(count, kind);
-  if (page == kNoPage) {
-    unsigned order = 0;
-    page = lowest_block(log2_up(count), kind, &order);
-    if (page == kNoPage) return kNoPage;
-    const PageIndex first = page / kPagesPerChunk * kPagesPerChunk;
-    while (page > first) {  // up against what is in use before it
-      const PageIndex before = block_at(page - 1, nullptr, nullptr);
-      if (before == kNoPage) break;
-      page = before;
-    }
-  }
-  take(page, count);
-  return page;
-}
-
-// How many of the chunks [first, end) are free and dirty.
-static unsigned count_dirty_chunks(ChunkIndex first, ChunkIndex end) {
-  unsigned dirty = 0;
-  while (first < end) {
-    const unsigned at = first % kChunksPerGroup;
-    unsigned here = kChunksPerGroup - at;
-    if (here > end - first) here = end - first;
-    dirty += count_bits(g_window_owner.group(first).has[kDirty][kChunkOrder] & bit_range(at, here));
-    first += here;
-  }
-  return dirty;
-}
-
-// The free pages around the whole chunks [first, end): up to a chunk's worth on either side.
-Buddy::Run Buddy::widen(ChunkIndex first, ChunkIndex end) const {
-  Run run{first * kPagesPerChunk, end * kPagesPerChunk};
-  if (first > 0) run.start = free_run_before(run.start);
-  run.end += free_run_at(run.end, kPagesPerChunk - 1);
-  return run;
-}
-
-// Every maximal run that is long enough is looked at, at both of its ends: the fewest clean chunks win, then
-// the tightest fit, then the lowest address.
-PageIndex Buddy::find_run(PageCount count, unsigned align_order) const {
-  const PageCount alignment = 1u << align_order;
-  const ChunkIndex chunks = g_window_owner.opened_chunks();
-  PageIndex best = kNoPage;
-  unsigned best_clean = 0;
-  PageCount best_left = 0;
-  const auto consider = [&](PageIndex start, PageCount left) {
-    const ChunkIndex first = (start + kPagesPerChunk - 1) / kPagesPerChunk;
-    const ChunkIndex end = (start + count) / kPagesPerChunk;
-    const unsigned clean = end > first ? end - first - count_dirty_chunks(first, end) : 0;
-    if (best != kNoPage && (clean > best_clean || (clean == best_clean && left >= best_left))) return;
-    best = start;
-    best_clean = clean;
-    best_left = left;
-  };
-  for (ChunkIndex chunk = 0; chunk < chunks;) {
-    const ChunkIndex first = next_free_chunk(chunk, chunks, true);
-    if (first >= chunks) break;
-    chunk = next_free_chunk(first, chunks, false);
-    const Run run = widen(first, chunk);
-    const PageIndex lowest = static_cast<PageIndex>(align_up(run.start, alignment));
-    if (size_t{lowest} + count > run.end) continue;
-    const PageCount left = run.end - run.start - count;
-    consider(lowest, left);
-    if (left > 0) consider((run.end - count) & ~(alignment - 1), left);
-    if (best != kNoPage && chunk >= kSearchedChunks) break;
-  }
-  return best;
 }
 
 bool Buddy::is_clean_chunk(ChunkIndex chunk) const {

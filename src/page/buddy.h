@@ -10,7 +10,9 @@
 //            super.has[kind][order] bit g  <=>  group g has one.
 // INVARIANT: free_pages() = sum of 2^order over the free blocks; dirty_pages() = dirty bits in them.
 // LOCKS: the caller holds the page lock for every member function.
-// COSTS: insert and take: at most 9 merges a piece and 2 pieces an order; find: 9 words a level.
+// COSTS: insert and take: at most 9 merges a piece and 2 pieces an order; allocate: 9 words a level;
+// allocate_tight: the maps of kTightProbes chunks besides; find_run: the summaries, and the records of two
+// chunks for each run considered.
 #pragma once
 
 #include "page/window.h"
@@ -19,8 +21,8 @@ namespace ashlar::page {
 
 class Buddy {
  public:
-  static constexpr ChunkIndex kSearchedChunks = 4096;  // 4 GiB
-  static constexpr unsigned kTightProbes = 8;          // chunks that allocate_tight looks into
+  static constexpr unsigned kConsideredRuns = 64;  // runs of free chunks that find_run compares
+  static constexpr unsigned kTightProbes = 3;      // partly used chunks that allocate_tight looks into
 
   // Makes pages free; their dirty bits say what is resident. None of them may be free.
   void insert(PageIndex start, PageCount count);
@@ -33,13 +35,13 @@ class Buddy {
   PageIndex allocate(PageCount count, unsigned align_order, Kind kind);
 
   // The same without alignment, for a count that is no power of two, whose buddy block would leave a tail:
-  // fits it in where free blocks adjoin, or up against what is in use before it, so that tails do not stay
+  // fits it in where dirty blocks adjoin, or up against what is in use before it, so that tails do not stay
   // between its like. It may take pages of the other kind with it.
   PageIndex allocate_tight(PageCount count, Kind kind);
 
   // Room for `count` pages at a multiple of 2^align_order, not taken: in a run of free pages that holds a
   // whole free chunk; or kNoPage. The fewest clean chunks, then the tightest fit, then the lowest address.
-  // Looks at every such run in the lowest kSearchedChunks, and further only until it finds one.
+  // Of the lowest kConsideredRuns runs that may do; if none of these does, the first that does for certain.
   PageIndex find_run(PageCount count, unsigned align_order) const;
 
   // How many pages from `start` on are free, at most `limit`.
@@ -72,7 +74,7 @@ class Buddy {
   };
   ChunkIndex next_with(ChunkIndex from, unsigned order, Kind kind) const;
   PageIndex lowest_block(unsigned order, Kind kind, unsigned* found) const;
-  PageIndex find_tight(PageCount count, Kind kind) const;
+  PageIndex find_tight(PageCount count) const;
   Run widen(ChunkIndex first, ChunkIndex end) const;
   void insert_block(PageIndex page, unsigned order);
   void set_block(PageIndex page, unsigned order, Kind kind);

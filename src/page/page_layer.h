@@ -93,6 +93,7 @@ class PageLayer {
   void release_locked(PageIndex start, PageCount count);
   void count_live_locked(PageCount count);
 
+  size_t regret_limit_locked() const;
   size_t budget_locked() const;
   bool may_regret() const { return recent_purged_ > 0 || regret_pages_ > 0; }
   void regret_locked(PageCount clean_taken);

@@ -1,7 +1,7 @@
 // Returning memory: the budget for free dirty pages, who gives pages back and when, and the guard
 // against giving back what is needed again at once.
 //
-//   budget = max(floor, live / share, min(regret, max(regret limit, live / 2)))
+//   budget = max(floor, live / share, min(regret, max(regret limit, live / 2))); with limit 0 no regret
 //
 // The free that exceeds the budget gives back the excess, highest address first, in pieces of 64 KiB
 // or more while there are such. Regret grows by every page that is purged and then taken again
@@ -45,13 +45,18 @@ void round_inward(PageIndex* start, PageCount* count) {
 
 }  // namespace
 
+// Pages of regret that count: the option, or half of what is live.
+size_t PageLayer::regret_limit_locked() const {
+  const size_t limit = config_.regret_limit >> kPageShift;
+  return limit != 0 && counters_.live_pages / 2 > limit ? counters_.live_pages / 2 : limit;
+}
+
 size_t PageLayer::budget_locked() const {
   size_t budget = config_.purge_floor >> kPageShift;
   const size_t share = counters_.live_pages / config_.purge_share;
   if (share > budget) budget = share;
-  size_t regret_limit = config_.regret_limit >> kPageShift;
-  if (regret_limit != 0 && counters_.live_pages / 2 > regret_limit) regret_limit = counters_.live_pages / 2;
-  const size_t regret = regret_pages_ < regret_limit ? regret_pages_ : regret_limit;
+  const size_t limit = regret_limit_locked();
+  const size_t regret = regret_pages_ < limit ? regret_pages_ : limit;
   return regret > budget ? regret : budget;
 }
 
@@ -62,7 +67,8 @@ size_t PageLayer::budget_pages() {
 
 void PageLayer::decay_regret_locked(uint64_t now) {
   if (regret_pages_ == 0 || now - last_regret_ns_ < kRegretDecayNs) return;
-  regret_pages_ /= 2;
+  const size_t limit = regret_limit_locked();  // more than that has not counted for a second
+  regret_pages_ = (regret_pages_ < limit ? regret_pages_ : limit) / 2;
   last_regret_ns_ = now;
 }
 

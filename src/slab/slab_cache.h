@@ -131,7 +131,7 @@ struct SlabReading {
 };
 bool read_slab(UnitIndex unit, SlabReading* reading);
 
-// Requested against granted bytes, noted at each refill.
+// Requested against granted bytes, noted at a thread's first refills, then at every 16th.
 struct SampledSizes {
   std::atomic<size_t> requested;
   std::atomic<size_t> granted;

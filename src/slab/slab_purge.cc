@@ -98,6 +98,12 @@ uint64_t discard_pages(UnitIndex unit, uint64_t pages) {
   return purged;
 }
 
+// Six in ten of the pages of the slab are likely to be holes.
+bool is_mostly_holes(UnitIndex unit) {
+  const uint64_t word = unit_meta(unit).word.load(std::memory_order_relaxed);
+  return word_free(word) >= kClasses[word_class(word)].relief_slots;
+}
+
 }  // namespace
 
 size_t purge_holes_of(UnitIndex unit) {
@@ -130,12 +136,6 @@ size_t purge_holes_of(UnitIndex unit) {
   return count_bits(purged);
 }
 
-// Six in ten of the pages of the slab are likely to be holes.
-static bool is_mostly_holes(UnitIndex unit) {
-  const uint64_t word = unit_meta(unit).word.load(std::memory_order_relaxed);
-  return word_free(word) >= kClasses[word_class(word)].relief_slots;
-}
-
 // Round and round through the window, so that a slab has time to lose more slots before its turn comes.
 size_t purge_candidates(size_t pages, unsigned most_slabs, Yield yield) {
   size_t purged = 0;
@@ -156,7 +156,8 @@ void relieve_holes() {
   if (budget > SIZE_MAX / kReliefBudgets) return;  // nothing was handed out yet
   const size_t backlog = g_hole_backlog.load(std::memory_order_relaxed);
   if (backlog <= kReliefFloor || backlog <= kReliefBudgets * budget || g_options.hole_purge == 0) return;
-  purge_candidates(kReliefPages, kReliefSlabs, Yield::kMost);
+  const bool many = backlog > 2 * kReliefBudgets * budget && backlog > 2 * kReliefFloor;
+  purge_candidates(kReliefPages, kReliefSlabs, many ? Yield::kAny : Yield::kMost);
 }
 
 size_t purge_all_holes() {

@@ -103,6 +103,22 @@ TEST(Break, IsNotLoweredUnderSomebodyElse) {
             0);
 }
 
+// What the forwarding forms of operator delete compare with never exceeds what is open.
+TEST(Break, LoweringForgetsWhatWasAsked) {
+  EXPECT_EQ(test::run_in_child([] {
+              start_on_break();
+              const PageIndex page = g_pages.allocate_large(4 * kPagesPerChunk, 0);
+              ASSERT_NE(page, kNoPage);
+              g_window.unforwarded_pages.store(g_window.pages.load());
+              ASSERT_TRUE(g_pages.release_large(page));
+              const PageCount opened = g_window_owner.opened();
+              g_pages.purge_all();
+              ASSERT_LT(g_window_owner.opened(), opened) << "the break was not lowered";
+              EXPECT_LE(g_window.unforwarded_pages.load(), g_window.pages.load());
+            }),
+            0);
+}
+
 // Somebody lowers the break into what is ours: nothing can be saved, but nothing new may be opened there.
 TEST(Break, LoweredByOthersOpensNothing) {
   EXPECT_EQ(test::run_in_child([] {

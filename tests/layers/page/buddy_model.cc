@@ -82,19 +82,17 @@ bool BuddyModel::is_whole(size_t place) const {
 PageIndex BuddyModel::expect_tight(PageCount count, Kind kind) const {
   const unsigned least_order = log2_up(count + 1) - 2;  // a quarter of the power of two above
   size_t probes = 0;
-  for (size_t place = 0; place < chunks_.size() && probes < Buddy::kTightProbes; ++place) {
+  for (size_t place = 0; kind == kDirty && place < chunks_.size() && probes < Buddy::kTightProbes; ++place) {
     std::vector<char> usable(kPagesPerChunk);
     bool probed = false;
     for (const Block& block : blocks(place)) {
-      const bool of_kind = block.dirty == (kind == kDirty);
-      probed = probed || (of_kind && block.order >= least_order);
-      if (!of_kind && kind == kDirty) continue;
+      if (!block.dirty) continue;
+      probed = probed || block.order >= least_order;
       for (size_t page = 0; page < size_t{1} << block.order; ++page)
         usable[block.start % kPagesPerChunk + page] = 1;
     }
-    if (!probed) continue;
+    if (!probed || is_whole(place)) continue;
     ++probes;
-    if (is_whole(place)) continue;
     size_t best = 0, best_length = 0;
     for (size_t page = 0, length = 0; page <= kPagesPerChunk; ++page) {
       if (page < kPagesPerChunk && usable[page] != 0) {
@@ -152,7 +150,6 @@ PageIndex BuddyModel::expect_run(PageCount count, unsigned align_order) const {
       best_clean = clean;
       best_left = left;
     }
-    if (best != kNoPage && real(end - 1) / kPagesPerChunk >= Buddy::kSearchedChunks) break;
   }
   return best;
 }

@@ -71,7 +71,7 @@ TEST_F(HoleTest, PagesLeaveAndContentStays) {
 }
 
 TEST_F(HoleTest, SlotsOnPurgedPagesAreUsable) {
-  constexpr unsigned kIndex = 40;  // 1 KiB
+  constexpr unsigned kIndex = class_of_size(1024);
   const std::vector<char*> live = survivors(kIndex, 30, 20);
   purge_all_holes();
   ASSERT_GT(page::g_pages.counters().hole_pages, 0u);
@@ -87,7 +87,7 @@ TEST_F(HoleTest, SlotsOnPurgedPagesAreUsable) {
 
 // Slots that lie on a page that goes and on one that stays.
 TEST_F(HoleTest, StraddlingSlotsAreHeldWhole) {
-  constexpr unsigned kIndex = 44;  // 1536 B
+  constexpr unsigned kIndex = class_of_size(1536);
   for (size_t one_in = 2; one_in < 12; ++one_in) {
     const std::vector<char*> live = survivors(kIndex, 10, one_in);
     purge_all_holes();
@@ -109,7 +109,7 @@ TEST_F(HoleTest, StraddlingSlotsAreHeldWhole) {
 }
 
 TEST_F(HoleTest, FreesMakeCandidates) {
-  constexpr unsigned kIndex = 40;
+  constexpr unsigned kIndex = class_of_size(1024);
   const std::vector<char*> live = survivors(kIndex, 50, 20);
   purge_candidates(SIZE_MAX, 1000, Yield::kAny);
   EXPECT_GT(page::g_pages.counters().hole_pages, 50u);  // by this call, or by the frees themselves
@@ -118,8 +118,30 @@ TEST_F(HoleTest, FreesMakeCandidates) {
     ASSERT_TRUE(is_filled(slot, kIndex));
 }
 
+// A program that frees most of 96 MiB and then idles: pages leave with the frees, nobody asks for them.
+TEST_F(HoleTest, FreesAloneReturnMuch) {
+  constexpr unsigned kIndex = class_of_size(1024);
+  constexpr size_t kSlabs = 96 * kMiB / (32 * kKiB);
+  const std::vector<char*> live = survivors(kIndex, kSlabs, 20);
+  EXPECT_GT(pages_to_bytes(page::g_pages.counters().hole_pages), 8 * kMiB);
+  for (const char* const slot : live)
+    ASSERT_TRUE(is_filled(slot, kIndex));
+}
+
+// Nor while the slabs may die soon: a third of the slots is free, few pages are.
+TEST_F(HoleTest, FreesLeaveSlabsThatAreNotMostlyHoles) {
+  constexpr unsigned kIndex = class_of_size(1024);
+  constexpr size_t kSlabs = 96 * kMiB / (32 * kKiB);
+  test::Random random(7);
+  std::vector<char*> live = take_all(kIndex, kSlabs * kClasses[kIndex].slots);
+  for (char* const slot : live) {
+    if (random.below(100) < 78) put(slot, kIndex);
+  }
+  EXPECT_LT(pages_to_bytes(page::g_pages.counters().hole_pages), 5 * kMiB);
+}
+
 TEST_F(HoleTest, ASlabBornUnderPressurePurgesOthers) {
-  const std::vector<char*> live = survivors(40, 200, 20);
+  const std::vector<char*> live = survivors(class_of_size(1024), 200, 20);
   page::g_pages.purge_all();  // no dirty page is left for the new slabs
   while (page::g_pages.buddy().free_pages() > 0) {
     uint64_t dirty = 0;
