@@ -138,8 +138,8 @@ Buddy::Run Buddy::widen(ChunkIndex first, ChunkIndex end) const {
   return run;
 }
 
-// Both ends of every maximal run that is long enough: the fewest clean chunks win, then the tightest fit, then the
-// lowest address. Behind the first kConsideredRuns, the first whose whole chunks suffice.
+// Both ends of every maximal run that is long enough: the fewest clean chunks win, then the tightest fit,
+// then the lowest address. Behind the first kConsideredRuns, the first whose whole chunks suffice.
 PageIndex Buddy::find_run(PageCount count, unsigned align_order) const {
   const PageCount alignment = 1u << align_order;
   const ChunkIndex chunks = g_window_owner.opened_chunks();

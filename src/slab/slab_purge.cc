@@ -17,6 +17,7 @@ namespace {
 // PERF: 1: RSS after the phase shift's frees 231 MiB, a total free 2.2 times slower; 2: 263 MiB, 1.35
 // times; 3: 346 MiB, 1.1 times; never: 442 MiB. docs/decisions/hole-purging.md.
 constexpr size_t kReliefBudgets = 2;  // dirty budgets that the estimated holes may reach
+constexpr size_t kAnyBudgets = 3;  // and those from which on any candidate is searched, be it hardly worth it
 // Pages (32 MiB) below which frees look for no holes: a heap of some 50 MiB that is filled and freed again
 // and again would give back what it needs at once, until regret has grown (500 ns a block instead of 50).
 constexpr size_t kReliefFloor = 8192;
@@ -156,7 +157,7 @@ void relieve_holes() {
   if (budget > SIZE_MAX / kReliefBudgets) return;  // nothing was handed out yet
   const size_t backlog = g_hole_backlog.load(std::memory_order_relaxed);
   if (backlog <= kReliefFloor || backlog <= kReliefBudgets * budget || g_options.hole_purge == 0) return;
-  const bool many = backlog > 2 * kReliefBudgets * budget && backlog > 2 * kReliefFloor;
+  const bool many = backlog > kAnyBudgets * budget && backlog > 2 * kReliefFloor;
   purge_candidates(kReliefPages, kReliefSlabs, many ? Yield::kAny : Yield::kMost);
 }
 
