@@ -11,6 +11,7 @@
 #include "race/child.h"
 #include "race/gbench.h"
 #include "race/options.h"
+#include "race/report.h"
 #include "race/statistics.h"
 #include "race/table.h"
 #include "race/targets.h"
@@ -165,6 +166,29 @@ void test_targets() {
   ASHLAR_CHECK(check_row(result, row("thread_churn", kPeak, 1, 9), 1).empty());
 }
 
+// Ratios are to the best that is not judged; who failed has none.
+void test_matrix() {
+  const auto series = [](double ns, double mib) {
+    return Series{.samples = {{kTime, {ns}}, {kPeak, {mib}}}, .failure = ""};
+  };
+  RaceResult result{
+      .allocators = {{"glibc", ""}, {"other", ""}, {"ashlar", ""}},
+      .rows = {{.name = "lua", .by_allocator = {series(200, 10), series(100, 40), series(50, 20)}},
+               {.name = "gs", .by_allocator = {series(300, 10), {}, series(300, 5)}}},
+      .command = {},
+      .rounds = 1,
+      .seed = 1};
+  result.rows[1].by_allocator[1].failure = "killed";
+  const std::string text = matrix_report(result, 2);
+  const auto has = [&text](const char* line) { return text.find(line) != std::string::npos; };
+  ASHLAR_CHECK(has("| lua | other | 100 ns | 2.00 | 1.00 | 0.50 |"));
+  ASHLAR_CHECK(has("| lua | glibc | 10 MiB | 1.00 | 4.00 | 2.00 |") ||
+               has("| lua | glibc | 10.0 MiB | 1.00 | 4.00 | 2.00 |"));
+  ASHLAR_CHECK(has("| gs | glibc | 300 ns | 1.00 | - | 1.00 |"));
+  ASHLAR_CHECK(has("| geometric mean | | | **1.41** | **1.00** | **0.71** |"));
+  ASHLAR_CHECK(has("FAILED gs under other: killed"));
+}
+
 void test_bindings() {
   Bindings bindings;
   add_bindings(
@@ -228,6 +252,7 @@ int run_all() {
   test_workloads();
   test_gbench_report();
   test_targets();
+  test_matrix();
   test_bindings();
   test_stub_bindings();
   test_child();
