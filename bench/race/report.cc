@@ -151,7 +151,7 @@ std::string matrix_report(const RaceResult& result, std::optional<size_t> judged
   std::string text;
   for (const char* const metric : {kTime, kPeak}) {
     const bool time = metric == std::string_view(kTime);
-    text += fmt::format("| {} | best peer | |", time ? "time" : "peak RSS");
+    text += fmt::format("| {} | best peer | its value |", time ? "time" : "peak RSS");
     std::string line = "| --- | --- | --- |";
     for (const std::string& name : allocator_names(result)) {
       text += fmt::format(" {} |", name);
