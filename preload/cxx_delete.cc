@@ -30,8 +30,8 @@ ASHLAR_NOINLINE void forward_delete_slow(void* p) {
   using ashlar::page::g_window;
   if (static_cast<void (*)(void*)>(&::operator delete) != &ashlar_own_delete) return ::operator delete(p);
   const size_t pages = g_window.pages.load(std::memory_order_relaxed);
-  if (g_window.unforwarded_pages.load(std::memory_order_relaxed) !=
-      pages)  // every free reads that cache line
+  // Only when it changes: every free of every thread reads that cache line.
+  if (g_window.unforwarded_pages.load(std::memory_order_relaxed) != pages)
     g_window.unforwarded_pages.store(pages, std::memory_order_relaxed);
   ashlar::heap::deallocate(p);
 }

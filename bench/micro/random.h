@@ -1,6 +1,4 @@
-// Random numbers for the benchmarks: the same on every run and with every allocator, and cheap
-// enough to be drawn inside a timed loop. xorshift64* (Vigna, "An experimental exploration of
-// Marsaglia's xorshift generators, scrambled", 2016).
+// What the micro-benchmarks draw by the array.
 #pragma once
 
 #include <cstddef>
@@ -8,29 +6,9 @@
 #include <utility>
 
 #include "micro/mapped_array.h"
+#include "support/random.h"
 
 namespace ashlar::bench {
-
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15u | 1) {}
-
-  uint64_t next() {
-    state_ ^= state_ >> 12;
-    state_ ^= state_ << 25;
-    state_ ^= state_ >> 27;
-    return state_ * 0x2545F4914F6CDD1Du;
-  }
-
-  // Uniform in [0, bound), up to a bias of bound / 2^32.
-  size_t below(size_t bound) { return static_cast<size_t>((next() >> 32) * bound >> 32); }
-
-  // Uniform in [low, high].
-  size_t between(size_t low, size_t high) { return low + below(high - low + 1); }
-
- private:
-  uint64_t state_;
-};
 
 // Fills the array with 0 … size-1 in random order (Fisher-Yates).
 inline void fill_with_permutation(MappedArray<uint32_t>& order, Random& random) {

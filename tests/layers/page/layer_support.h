@@ -21,6 +21,13 @@ class PageLayerTest : public ::testing::Test {
     g_pages.configure_purge(config);
   }
   static char* address(PageIndex page) { return reinterpret_cast<char*>(page_address(page)); }
+  // A large block that is written whole and freed.
+  static void use_and_free(PageCount count) {
+    const PageIndex page = g_pages.allocate_large(count, 0);
+    touch(page, count);
+    g_pages.release_large(page);
+  }
+
   static void touch(PageIndex page, PageCount count, char value = 1) {
     for (PageCount i = 0; i < count; ++i)
       address(page + i)[0] = value;

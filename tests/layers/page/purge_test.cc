@@ -151,9 +151,7 @@ TEST_F(PurgeTest, RegretRaisesTheBudget) {
 TEST_F(PurgeTest, ALittleRegretIsNone) {
   start({.purge_floor = 0, .purge_share = 1024, .regret_limit = 8 * kMiB});
   for (int round = 0; round < 4; ++round) {
-    const PageIndex page = g_pages.allocate_large(64, 0);
-    touch(page, 64);
-    g_pages.release_large(page);
+    use_and_free(64);
     EXPECT_EQ(g_pages.budget_pages(), 0u);
   }
   EXPECT_GT(g_pages.counters().purged_pages, 0u);
@@ -164,9 +162,7 @@ TEST_F(PurgeTest, TheRegretLimitFollowsWhatIsLive) {
   start({.purge_floor = 0, .purge_share = 1024, .regret_limit = 64 * kPageSize});
   const PageIndex live = g_pages.allocate_large(4096, 0);
   for (int round = 0; round < 50 && g_pages.budget_pages() <= 64; ++round) {
-    const PageIndex page = g_pages.allocate_large(2048, 0);
-    touch(page, 2048);
-    g_pages.release_large(page);
+    use_and_free(2048);
     EXPECT_LE(g_pages.budget_pages(), 4096u / 2);
   }
   EXPECT_GT(g_pages.budget_pages(), 64u);
@@ -177,9 +173,7 @@ TEST_F(PurgeTest, TheRegretLimitFollowsWhatIsLive) {
 TEST_F(PurgeTest, TheRegretLimitHolds) {
   start({.purge_floor = 0, .purge_share = 1024, .regret_limit = 64 * kPageSize});
   for (int round = 0; round < 20; ++round) {
-    const PageIndex page = g_pages.allocate_large(1024, 0);
-    touch(page, 1024);
-    g_pages.release_large(page);
+    use_and_free(1024);
     EXPECT_LE(g_pages.budget_pages(), 64u);
   }
 }
