@@ -52,6 +52,22 @@ class SlowPath {
   bool unlisted_ = false;
 };
 
+// A section for a function that calls nothing. False: the thread is in a section already, or entering takes
+// more than a note: nothing was done, and a SlowPath is to be used.
+ASHLAR_ALWAYS_INLINE bool enter_quickly() {
+  std::atomic<uint32_t>& depth = t_cache.slow_depth;
+  if (ASHLAR_UNLIKELY(t_cache.state != CacheState::kListed || depth.load(std::memory_order_relaxed) != 0 ||
+                      detail::g_entry_fence.load(std::memory_order_relaxed))) {
+    return false;
+  }
+  depth.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // pairs with the membarrier of close_gate
+  if (ASHLAR_LIKELY(detail::g_gate.load(std::memory_order_relaxed) == 0)) return true;
+  depth.store(0, std::memory_order_release);
+  return false;
+}
+ASHLAR_ALWAYS_INLINE void leave_quickly() { t_cache.slow_depth.store(0, std::memory_order_release); }
+
 // Once, at start: probes membarrier, makes the key whose destructor is the exit hook.
 void initialise_registry();
 

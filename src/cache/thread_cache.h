@@ -102,6 +102,10 @@ void* refill(unsigned index, size_t requested);
 // drains it, a slot of another word takes the place of what is pending. Opens a section itself.
 void overflow_slow(void* p, unsigned index);
 
+// The same for the common case of bulk frees in random order: the bin is drained, nothing is pending, and the
+// slot p is the first of its word. It is put back alone.
+void overflow_alone(void* p, unsigned index, slab::SlotPlace place);
+
 // The bin of this class has no room for p. Bulk frees come here for every block: a leaf that touches this
 // thread's storage alone when the slot belongs to what is pending for its class. A refill puts back what
 // is pending, so the first overflow after one never passes for such a hit.
@@ -111,15 +115,17 @@ ASHLAR_ALWAYS_INLINE void overflow(void* p, unsigned index) {
   const uint32_t offset = static_cast<uint32_t>(offset_in_window & info.offset_mask);
   const unsigned slot = slab::slot_at(info, offset);
   const UnitIndex unit = static_cast<UnitIndex>((offset_in_window - offset) >> kUnitShift);
+  if (ASHLAR_UNLIKELY(slot * info.size != offset)) return overflow_slow(p, index);  // reports
   Pending& pending = t_cache.pending[index];
-  if (ASHLAR_LIKELY(pending.key == pending_key(unit, slot / 64) && slot * info.size == offset &&
-                    pending.left > 1)) {
+  if (pending.key == pending_key(unit, slot / 64)) {
     const uint64_t mask = pending.mask | bit(slot % 64);
-    if (ASHLAR_LIKELY(mask != pending.mask)) {  // else: a double free, which the slow half reports
+    if (ASHLAR_LIKELY(pending.left > 1 && mask != pending.mask)) {  // if equal: a double free, reported there
       pending.mask = mask;
       --pending.left;
       return;
     }
+  } else if (pending.mask == 0 && t_cache.bins[index].overflows == kDrained) {
+    return overflow_alone(p, index, slab::SlotPlace{unit, slot});
   }
   overflow_slow(p, index);
 }

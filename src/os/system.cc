@@ -8,9 +8,6 @@
 #include "base/types.h"
 #include "os/sys.h"
 
-extern "C"
-    __attribute__((weak)) char __libc_single_threaded;  // NOLINT(readability-identifier-naming): libc's
-
 namespace ashlar::os {
 
 namespace {
@@ -76,8 +73,6 @@ size_t resident_size() {
 }
 
 uintptr_t thread_token() { return reinterpret_cast<uintptr_t>(&t_token); }
-
-bool single_threaded() { return &__libc_single_threaded != nullptr && __libc_single_threaded != 0; }
 
 bool libc_started() { return environ != nullptr; }
 

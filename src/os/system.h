@@ -6,6 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 
+extern "C"
+    __attribute__((weak)) char __libc_single_threaded;  // NOLINT(readability-identifier-naming): libc's
+
 namespace ashlar::os {
 
 // The kernel's page size in bytes (4, 16 or 64 KiB), read once from the auxiliary vector.
@@ -22,7 +25,7 @@ size_t resident_size();
 uintptr_t thread_token();
 
 // True while the process has never had a second thread; false where libc doesn't tell (< 2.32).
-bool single_threaded();
+inline bool single_threaded() { return &__libc_single_threaded != nullptr && __libc_single_threaded != 0; }
 
 // False before libc's own start, when ifunc resolvers of the program may allocate already.
 bool libc_started();

@@ -37,6 +37,7 @@ struct ClassInfo {
   uint16_t relief_slots;  // free slots from which on most of the pages are likely to be holes; 0: never
   uint8_t hole_shift;     // from there on, holes are looked for anew with every 2^hole_shift further ones
   uint32_t offset_mask;   // bytes of a slab - 1
+  uint16_t noted_from;    // free slots from which on more than `enough` is to be noted as they rise
   uint64_t reciprocal;    // ceil(2^38 / size): offset / size without a division
 };
 
@@ -96,6 +97,7 @@ consteval std::array<ClassInfo, kClassCount> make_classes() {
     info.enough = info.slots >= 32 ? static_cast<uint16_t>(info.slots / 32) : uint16_t{1};
     info.hole_slots = slots_for_holes(info.size, info.slots, 0.2);
     info.relief_slots = slots_for_holes(info.size, info.slots, 0.6);
+    info.noted_from = info.hole_slots == 0 ? info.slots : info.hole_slots;
     info.hole_shift = static_cast<uint8_t>(info.slots >= 64 ? highest_bit(info.slots / 32u) : 0);
     info.reciprocal = ((uint64_t{1} << kReciprocalShift) + info.size - 1) / info.size;
   }

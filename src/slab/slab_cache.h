@@ -63,6 +63,18 @@ inline bool may_hold_holes(const ClassInfo& info, unsigned had, unsigned has) {
          info.hole_slots != 0;
 }
 
+// True if there is something to note when the free slots rise from `had` to `has`: the slab is worth
+// refilling from, may hold new holes, or is empty. In most cases there is not.
+inline bool is_noted(const ClassInfo& info, unsigned had, unsigned has) {
+  return has == info.slots || (had < info.enough && has >= info.enough) || may_hold_holes(info, had, has);
+}
+// The same for a rise by one.
+inline bool is_noted(const ClassInfo& info, unsigned has) {
+  if (ASHLAR_LIKELY(has < info.noted_from)) return has == info.enough;
+  return has == info.slots || has == info.enough || has == info.hole_slots ||
+         (has & ((1u << info.hole_shift) - 1)) == 0;
+}
+
 // Makes slots free: those of `mask` in word `word_index` of the free bits. A slot that is free already
 // stops the program (double free). PERF: inline into the overflow path, which it is most of.
 ASHLAR_ALWAYS_INLINE void put_slots(UnitIndex unit, unsigned index, unsigned word_index, uint64_t mask) {
@@ -77,19 +89,28 @@ ASHLAR_ALWAYS_INLINE void put_slots(UnitIndex unit, unsigned index, unsigned wor
   }
   meta.free_bits[word_index] = free_bits | mask;
   const uint64_t after = add_free(word, (mask & (mask - 1)) == 0 ? 1 : count_bits(mask));
-  const ClassInfo& info = kClasses[index];
-  const unsigned has = word_free(after);
-  const unsigned had = word_free(word);
-  // Nothing to note in most cases: still some live, and no threshold passed.
-  if (ASHLAR_LIKELY(has < info.slots && (had >= info.enough || has < info.enough) &&
-                    !may_hold_holes(info, had, has))) {
-    admit(meta, after);
-    return;
-  }
+  if (ASHLAR_LIKELY(!is_noted(kClasses[index], word_free(word), word_free(after)))) return admit(meta, after);
   detail::settle(unit, meta, word, after, true);
 }
 inline void put_slot(const SlotPlace& place, unsigned index) {
   put_slots(place.unit, index, place.slot / 64, bit(place.slot % 64));
+}
+
+// Makes one slot free, if that is all there is to do; else, or if somebody is at the slab just now, does
+// nothing and says false: put_slot is to be called then. PERF: calls nothing.
+ASHLAR_ALWAYS_INLINE bool try_put_slot(const SlotPlace& place, unsigned index) {
+  UnitMeta& meta = unit_meta(place.unit);
+  uint64_t word = 0;
+  if (ASHLAR_UNLIKELY(!try_exclude(meta, index, &word))) return false;
+  uint64_t& free_bits = meta.free_bits[place.slot / 64];
+  const uint64_t slot_bit = bit(place.slot % 64);
+  if (ASHLAR_UNLIKELY((free_bits & slot_bit) != 0 || is_noted(kClasses[index], word_free(word) + 1))) {
+    admit(meta, word);
+    return false;
+  }
+  free_bits |= slot_bit;
+  admit(meta, add_free(word, 1));
+  return true;
 }
 
 // Slots of the slab that are not free in it; a reading that other threads may change at once.

@@ -65,6 +65,46 @@ class SlabModel {
   std::map<uintptr_t, unsigned> live_;
 };
 
+TEST(Noting, OfOneMoreIsNotingInGeneral) {
+  for (unsigned index = 1; index < kClassCount; ++index) {
+    const ClassInfo& info = kClasses[index];
+    for (unsigned has = 1; has <= info.slots; ++has) {
+      ASSERT_EQ(is_noted(info, has), is_noted(info, has - 1, has)) << info.size << " B, " << has << " free";
+    }
+  }
+}
+
+// Slots put back one by one: the quick way does exactly what the other does, or nothing at all.
+TEST_F(SlabTest, TheQuickWayBackTakesAllButWhatIsNoted) {
+  for (const unsigned index : {1u, 4u, 33u, 60u, kClassCount - 1}) {
+    const ClassInfo& info = kClasses[index];
+    const std::vector<char*> slots = take_all(index, size_t{3} * info.slots);
+    size_t quick = 0;
+    size_t noted = 0;
+    for (const char* const slot : slots) {
+      const SlotPlace place = place_of(slot, index);
+      const unsigned had = info.slots - slots_out(place.unit, index);
+      if (try_put_slot(place, index)) {
+        ++quick;
+        ASSERT_FALSE(is_noted(info, had, had + 1));
+        ASSERT_TRUE(is_slot_free(place));
+        ASSERT_EQ(info.slots - slots_out(place.unit, index), had + 1);
+        ASSERT_FALSE(try_put_slot(place, index)) << "freed twice";
+      } else {
+        ++noted;
+        ASSERT_TRUE(is_noted(info, had, had + 1));
+        ASSERT_FALSE(is_slot_free(place));
+        put_slot(place, index);
+      }
+    }
+    EXPECT_GT(noted, 0u);
+    // A slab of few slots has something to note at nearly each of them.
+    if (info.slots >= 64) {
+      EXPECT_GT(quick, info.slots) << info.size;
+    }
+  }
+}
+
 TEST_F(SlabTest, RandomAgainstASet) {
   const uint64_t seed = test::seed_or(81);
   SCOPED_TRACE(test::name_seed(seed));
