@@ -65,6 +65,14 @@ void for_each_dirty_word(PageIndex start, PageCount count, Visit visit) {
   }
 }
 
+// The order of the largest block that starts at `start` and fits into `count` pages.
+unsigned first_order(PageIndex start, PageCount count) {
+  const unsigned aligned = start == 0 ? kChunkOrder : lowest_bit(start);
+  unsigned order = highest_bit(count);
+  if (order > aligned) order = aligned;
+  return order < kChunkOrder ? order : kChunkOrder;
+}
+
 }  // namespace
 
 // The dirty words are written under the page lock; calloc reads the bits of its own block without.
@@ -123,8 +131,7 @@ void Buddy::clear_block(PageIndex page, unsigned order, Kind kind) {
   }
 }
 
-void Buddy::insert_block(PageIndex page, unsigned order) {
-  Kind kind = count_dirty(page, 1u << order) != 0 ? kDirty : kClean;
+void Buddy::insert_block(PageIndex page, unsigned order, Kind kind) {
   const ChunkMeta& meta = meta_of(page);
   for (; order < kChunkOrder; ++order) {
     const PageIndex buddy = page ^ (1u << order);
@@ -145,11 +152,18 @@ void Buddy::insert(PageIndex start, PageCount count) {
   free_pages_ += count;
   dirty_pages_ += count_dirty(start, count);
   while (count > 0) {
-    const unsigned aligned = start == 0 ? kChunkOrder : lowest_bit(start);
-    unsigned order = highest_bit(count);
-    if (order > aligned) order = aligned;
-    if (order > kChunkOrder) order = kChunkOrder;
-    insert_block(start, order);
+    const unsigned order = first_order(start, count);
+    insert_block(start, order, count_dirty(start, 1u << order) != 0 ? kDirty : kClean);
+    start += 1u << order;
+    count -= 1u << order;
+  }
+}
+
+void Buddy::insert_untouched(PageIndex start, PageCount count) {
+  free_pages_ += count;
+  while (count > 0) {
+    const unsigned order = first_order(start, count);
+    insert_block(start, order, kClean);
     start += 1u << order;
     count -= 1u << order;
   }

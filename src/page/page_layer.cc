@@ -52,6 +52,15 @@ PageCount PageLayer::opening_step_locked(PageCount need) const {
 }
 
 // The pages at the end of the window: those that are free there already, and new ones behind them.
+// Pages above a break that was lowered may have been open before, with dirty bits of a refused purge.
+void PageLayer::insert_opened_locked(PageIndex start, PageCount count) {
+  if (g_window_owner.source() == Source::kMmap) {
+    buddy_.insert_untouched(start, count);
+  } else {
+    buddy_.insert(start, count);
+  }
+}
+
 PageIndex PageLayer::open_locked(PageCount count, unsigned align_order) {
   const size_t alignment = count > kPagesPerChunk ? kPagesPerChunk : size_t{1} << align_order;
   // A second round is only needed where the break was moved by somebody else.
@@ -68,7 +77,7 @@ PageIndex PageLayer::open_locked(PageCount count, unsigned align_order) {
     const PageCount wish = opening_step_locked(static_cast<PageCount>(need));
     const PageCount got = g_window_owner.open(static_cast<PageCount>(need), wish, &start);
     if (got == 0) return kNoPage;
-    buddy_.insert(start, got);
+    insert_opened_locked(start, got);
     if (buddy_.free_run_at(candidate, count) == count) {
       buddy_.take(candidate, count);
       return candidate;
@@ -167,7 +176,7 @@ bool PageLayer::grow_locked(PageIndex start, PageCount old_count, PageCount coun
     const PageCount need = more - free;
     const PageCount got = g_window_owner.open(need, opening_step_locked(need), &opened_at);
     if (got == 0) return false;
-    buddy_.insert(opened_at, got);
+    insert_opened_locked(opened_at, got);
     if (opened_at != tail + free) return false;
   }
   buddy_.take(tail, more);

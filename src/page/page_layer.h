@@ -88,6 +88,7 @@ class PageLayer {
  private:
   PageIndex allocate_locked(PageCount count, unsigned align_order);
   PageIndex open_locked(PageCount count, unsigned align_order);
+  void insert_opened_locked(PageIndex start, PageCount count);
   PageCount opening_step_locked(PageCount need) const;
   bool grow_locked(PageIndex start, PageCount old_count, PageCount count);
   void release_locked(PageIndex start, PageCount count);

@@ -36,6 +36,19 @@ TEST_F(PageLayerTest, FreshPagesAreCleanAndAligned) {
   }
 }
 
+// The steps of the window grow to 64 MiB: the call that takes one pays for its own block alone.
+TEST_F(PageLayerTest, OpeningTouchesNoRecordOfWhatItOpens) {
+  ASSERT_NE(g_pages.allocate_large(256 * kPagesPerChunk, 0), kNoPage);
+  while (free_pages() > 0)
+    allocate(1);
+  const ChunkIndex first = chunk_of_page(g_window_owner.opened());
+  allocate(1);
+  const ChunkIndex chunks = chunk_of_page(g_window_owner.opened()) - first;
+  ASSERT_GE(chunks, 32u);
+  const size_t pages = chunks * sizeof(ChunkMeta) / kPageSize;
+  EXPECT_LE(test::count_resident(&g_window_owner.chunk(first), pages), 4u);
+}
+
 // Three free blocks of 16 pages, apart: a clean one, two dirty ones above it, and more never opened.
 TEST_F(PageLayerTest, DirtyBeforeCleanBeforeUntouchedAndLowestFirst) {
   PageIndex blocks[8];
