@@ -26,6 +26,10 @@ namespace {
 
 constexpr unsigned kPieceOrder = 4;     // 64 KiB: below, a purged page costs three times as much
 constexpr size_t kSmallestExcess = 64;  // pages: once it purges, a call purges at least 256 KiB
+// Pieces of less than 64 KiB that one call purges: so many, or one for each so many pages of its quota. A
+// piece costs a system call, whatever its size.
+constexpr size_t kSmallPieces = 16;
+constexpr size_t kQuotaASmallPiece = 32;
 constexpr unsigned kMostFailures = 16;  // refused madvise calls after which a purge gives up
 constexpr uint64_t kRegretWindowNs = 100'000'000;
 // Pages that may be regretted in each such window before it counts: their faults take about 1 % of the time,
@@ -169,6 +173,7 @@ void PageLayer::purge_record_locked(ChunkIndex chunk) {
 void PageLayer::purge_locked(size_t target, size_t quota) {
   const unsigned smallest = log2_up(os::page_size() / kPageSize);  // smaller blocks hold no kernel page
   unsigned failures = 0;
+  size_t small_pieces = quota / kQuotaASmallPiece > kSmallPieces ? quota / kQuotaASmallPiece : kSmallPieces;
   for (const unsigned min_order : {kPieceOrder, smallest}) {
     ChunkIndex end = g_window_owner.opened_chunks();
     while (failures < kMostFailures && quota > 0 && buddy_.dirty_pages() > target) {
@@ -178,7 +183,7 @@ void PageLayer::purge_locked(size_t target, size_t quota) {
       const size_t purged = purge_piece_locked(min_order, excess, &end, &failed);
       if (failed) {
         ++failures;
-      } else if (purged == 0) {
+      } else if (purged == 0 || (min_order < kPieceOrder && --small_pieces == 0)) {
         break;
       }
       quota = purged < quota ? quota - purged : 0;

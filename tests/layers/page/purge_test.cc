@@ -8,12 +8,16 @@ namespace {
 
 class PurgeTest : public PageLayerTest {
  protected:
-  // After a call that gave `freed` pages back: within the budget, or as much purged as one call may.
-  static void expect_within_budget(size_t purged_before, size_t freed) {
-    const size_t purged = g_pages.counters().purged_pages - purged_before;
+  // After a call that gave `freed` pages back: within the budget, or as much purged as one call may, in pages
+  // or in small pieces.
+  static void expect_within_budget(const PageCounters& before, size_t freed) {
+    const size_t purged = g_pages.counters().purged_pages - before.purged_pages;
+    const size_t calls = g_pages.counters().purge_calls - before.purge_calls;
     const size_t quota = std::max<size_t>(2 * freed, kPagesPerChunk);
-    ASSERT_TRUE(dirty_pages() <= g_pages.budget_pages() || purged >= quota)
-        << dirty_pages() << " dirty pages, budget " << g_pages.budget_pages() << ", purged " << purged;
+    ASSERT_TRUE(dirty_pages() <= g_pages.budget_pages() || purged >= quota ||
+                calls >= std::max<size_t>(16, quota / 32))
+        << dirty_pages() << " dirty pages, budget " << g_pages.budget_pages() << ", purged " << purged
+        << " in " << calls << " calls";
   }
 };
 
@@ -32,10 +36,10 @@ TEST_F(PurgeTest, FreeDirtyMemoryStaysWithinTheBudget) {
     } else {
       std::swap(live[random.below(live.size())], live.back());
       const PageCount count = PageLayer::large_length(live.back());
-      const size_t purged = g_pages.counters().purged_pages;
+      const PageCounters before = g_pages.counters();
       ASSERT_TRUE(g_pages.release_large(live.back()));
       live.pop_back();
-      expect_within_budget(purged, count);
+      expect_within_budget(before, count);
     }
     if (HasFatalFailure()) FAIL() << "at step " << step;
   }
@@ -56,12 +60,48 @@ TEST_F(PurgeTest, FragmentsAreNoExcuse) {
   }
   std::sort(pages.begin(), pages.end());
   for (PageCount i = 0; i < kPages; i += 2) {
-    const size_t purged = g_pages.counters().purged_pages;
+    const PageCounters before = g_pages.counters();
     g_pages.release(pages[i], 1, 1);
-    ASSERT_NO_FATAL_FAILURE(expect_within_budget(purged, 1));
+    ASSERT_NO_FATAL_FAILURE(expect_within_budget(before, 1));
   }
   EXPECT_LE(dirty_pages(), g_pages.budget_pages());
   EXPECT_LE(test::count_resident(address(pages[0]), kPages), kPages / 2 + g_pages.budget_pages() + 16);
+}
+
+// A large block that was never touched is freed, and with it the budget falls below 2,000 single dirty pages:
+// that one call purges so many of them as go with its size, the next ones the rest.
+TEST_F(PurgeTest, OneCallPurgesOnlySoManySmallPieces) {
+  start({.purge_floor = 256 * kPageSize, .purge_share = 8, .regret_limit = 0});
+  constexpr PageCount kLarge = 16384;
+  constexpr PageCount kPages = 4000;
+  const PageIndex large = g_pages.allocate_large(kLarge, 0);
+  std::vector<PageIndex> pages;
+  for (PageCount i = 0; i < kPages; ++i) {
+    uint64_t dirty = 0;
+    pages.push_back(g_pages.allocate(1, 0, &dirty));
+    touch(pages.back(), 1);
+  }
+  std::sort(pages.begin(), pages.end());
+  for (PageCount i = 0; i < kPages; i += 2)
+    g_pages.release(pages[i], 1, 1);
+  ASSERT_EQ(dirty_pages(), kPages / 2) << "all within the budget";
+  size_t calls = g_pages.counters().purge_calls;
+  g_pages.release_large(large);
+  const size_t large_pieces = kLarge / kPagesPerChunk;  // what the block's ends have merged with
+  EXPECT_LE(g_pages.counters().purge_calls - calls, 2 * kLarge / 32 + large_pieces);
+  EXPECT_GT(dirty_pages(), g_pages.budget_pages()) << "else nothing was held back";
+  size_t most = 0;
+  for (PageCount i = 1; i < kPages && dirty_pages() > g_pages.budget_pages(); i += 40) {
+    calls = g_pages.counters().purge_calls;
+    g_pages.release(pages[i], 1, 1);
+    most = std::max(most, g_pages.counters().purge_calls - calls);
+    pages[i] = kNoPage;
+  }
+  EXPECT_EQ(most, 16u);
+  EXPECT_LE(dirty_pages(), g_pages.budget_pages());
+  for (PageCount i = 1; i < kPages; i += 2) {
+    if (pages[i] != kNoPage) g_pages.release(pages[i], 1, 1);
+  }
 }
 
 TEST_F(PurgeTest, TheHighestAddressGoesFirst) {
