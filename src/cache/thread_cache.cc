@@ -16,7 +16,8 @@ namespace {
 
 constexpr size_t kFirstBytes = 1 * kKiB;   // a bin's first capacity
 constexpr size_t kRefillBytes = 4 * kKiB;  // up to here it doubles when a refill follows a refill
-constexpr size_t kFairShares = 64;  // a bin of up to 1/64 of a cache may take the capacity of drained ones
+constexpr size_t kFairShares = 64;     // a bin of up to 1/64 of a cache may take the capacity of drained ones
+constexpr unsigned kReclaimBins = 24;  // bins that one growth looks into for room to take
 constexpr size_t kBatchBytes =
     32 * kKiB;  // most that one refill brings: it shall still be in the L1 cache when used
 constexpr uint32_t kSampledFirst = 256;   // so many refills of a thread are sampled for the statistics all,
@@ -47,13 +48,30 @@ void reclaim_drained() {
   }
 }
 
+// Takes half of their room from other bins, in turn, until so many bytes are to be had: a bin that has room
+// is not in need of its capacity just now. Without it the classes that grow first keep all of the cache.
+void reclaim_room(size_t bytes, const Bin& growing) {
+  for (unsigned looked = 0; looked < kReclaimBins && bytes_left() < bytes; ++looked) {
+    const unsigned index = t_cache.reclaim_next + 1u < slab::kClassCount ? t_cache.reclaim_next + 1u : 1u;
+    t_cache.reclaim_next = static_cast<uint8_t>(index);
+    Bin& bin = t_cache.bins[index];
+    if (&bin == &growing || bin.overflows == kDrained || bin.room < 2) continue;
+    const unsigned half = static_cast<unsigned>(bin.room) / 2;
+    bin.room -= static_cast<int32_t>(half);
+    bin.capacity = static_cast<uint16_t>(bin.capacity - half);
+    t_cache.capacity_bytes -= size_t{half} * kClasses[index].size;
+  }
+}
+
 // Raises a bin's capacity as far as limits allow, and its room with it.
 void grow_bin(Bin& bin, const ClassInfo& info, unsigned wanted) {
   const unsigned limit = capacity_limit(info);
   if (wanted > limit) wanted = limit;
   if (wanted <= bin.capacity) return;
   const bool small = size_t{wanted} * info.size <= g_options.cache_bytes / kFairShares;
-  if (small && bytes_left() < size_t{wanted - bin.capacity} * info.size) reclaim_drained();
+  const size_t needed = size_t{wanted - bin.capacity} * info.size;
+  if (small && bytes_left() < needed) reclaim_drained();
+  if (bytes_left() < needed) reclaim_room(needed, bin);
   const size_t affordable = bin.capacity + bytes_left() / info.size;
   if (wanted > affordable) wanted = static_cast<unsigned>(affordable);
   const unsigned more = wanted - bin.capacity;

@@ -78,6 +78,7 @@ struct ThreadCache {
   CacheState state;
   bool any_drained;       // a drained bin may hold capacity
   uint16_t direct_frees;  // while kNew; see kFreesToList
+  uint8_t reclaim_next;   // the bin that was last asked for room
 };
 
 // The thread's cache. Initial-exec: an access is one instruction, and never calls. The assembler name is

@@ -124,6 +124,31 @@ TEST_F(CacheTest, LimitsHoldForEachClassAndForAll) {
   }
 }
 
+// One class has taken all of the cache and then needs little of it: another that is busy gets its share.
+TEST_F(CacheTest, RoomThatIsNotNeededGoesToOtherClasses) {
+  g_options.bin_bytes = 64 * kKiB;
+  g_options.cache_bytes = 64 * kKiB;
+  constexpr unsigned kFirst = 40;
+  constexpr unsigned kSecond = 33;
+  const auto work = [](unsigned index, int rounds) {
+    for (int round = 0; round < rounds; ++round) {
+      for (void* const slot : take_many(index, 60))
+        give(slot, index);
+    }
+  };
+  const auto bytes_of = [](unsigned index) { return capacity_of(index) * slab::kClasses[index].size; };
+  work(kFirst, 20);
+  ASSERT_GE(bytes_of(kFirst), 48 * kKiB);
+  std::vector<void*> in_use = take_many(kFirst, 60);  // its bin is all room now
+  work(kSecond, 20);
+  EXPECT_GE(bytes_of(kSecond), 24 * kKiB);
+  EXPECT_GE(capacity_of(kFirst), 1u);
+  ASSERT_NO_FATAL_FAILURE(expect_limits());
+  for (void* const slot : in_use)
+    give(slot, kFirst);
+  ASSERT_NO_FATAL_FAILURE(expect_limits());
+}
+
 TEST_F(CacheTest, NothingIsCachedWhereTheOptionsSayZero) {
   g_options.bin_bytes = 0;
   g_options.cache_bytes = 0;
