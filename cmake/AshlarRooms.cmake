@@ -23,6 +23,7 @@ endif()
 add_library(ashlar_core_options INTERFACE)
 target_link_libraries(ashlar_core_options INTERFACE ashlar_options)
 target_compile_options(ashlar_core_options INTERFACE
+  $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>
   -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden -fvisibility-inlines-hidden
   -ftls-model=initial-exec -fno-plt -fPIC -fno-asynchronous-unwind-tables
   -fno-builtin-malloc -fno-builtin-free -fno-builtin-calloc -fno-builtin-realloc
@@ -50,4 +51,17 @@ function(ashlar_room NAME)
   endif()
   add_library(ashlar_${NAME} OBJECT ${ARGN})
   target_link_libraries(ashlar_${NAME} PUBLIC ashlar_see_${NAME} PRIVATE ashlar_core_options)
+endfunction()
+
+# ashlar_room_beside(NAME SOURCES...): the room once more, for the libraries that work beside the process's
+# malloc: `ashlar_NAME_beside`. Only rooms that see thread caches differ (src/cache/own_cache.h); for the
+# others the name is another one for the room itself.
+function(ashlar_room_beside NAME)
+  if(NOT ARGN)
+    add_library(ashlar_${NAME}_beside ALIAS ashlar_${NAME})
+    return()
+  endif()
+  add_library(ashlar_${NAME}_beside OBJECT ${ARGN})
+  target_link_libraries(ashlar_${NAME}_beside PUBLIC ashlar_see_${NAME} PRIVATE ashlar_core_options)
+  target_compile_definitions(ashlar_${NAME}_beside PUBLIC ASHLAR_CACHE_POINTER=1)
 endfunction()

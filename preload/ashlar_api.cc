@@ -16,8 +16,8 @@ using namespace ashlar;
 
 ASHLAR_EXPORT int ashlar_stats(struct ashlar_stats* stats) {
   if (stats == nullptr || stats->struct_size != sizeof *stats) return EINVAL;
-  cache::SlowPath section;
   heap::initialise();
+  cache::SlowPath section;
   stats::read_snapshot(stats);
   return 0;
 }

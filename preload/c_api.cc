@@ -12,6 +12,9 @@
 #include "heap/heap.h"
 #include "malloc_info.h"
 #include "os/system.h"
+#ifdef ASHLAR_TWINS
+#include "twin_names.h"  // the last: renames what follows
+#endif
 
 namespace {
 
@@ -98,7 +101,9 @@ ASHLAR_EXPORT void* pvalloc(size_t size) {
   return aligned(page, size == 0 ? page : align_up(size, page));
 }
 
+#ifndef ASHLAR_TWINS
 ASHLAR_EXPORT void cfree(void* p) { heap::deallocate(p); }
+#endif
 // C23. A wrong size is harmless: it is not needed.
 ASHLAR_EXPORT void free_sized(void* p, size_t) { heap::deallocate(p); }
 ASHLAR_EXPORT void free_aligned_sized(void* p, size_t, size_t) { heap::deallocate(p); }
@@ -109,6 +114,7 @@ ASHLAR_EXPORT size_t malloc_usable_size(void* p) { return heap::usable_size(p); 
 // no meaning here.
 ASHLAR_EXPORT int malloc_trim(size_t) { return heap::purge() > 0 ? 1 : 0; }
 
+#ifndef ASHLAR_TWINS
 // glibc's parameters have no counterpart here: accepted, so that programs that insist go on, and ignored.
 ASHLAR_EXPORT int mallopt(int, int) { return 1; }
 
@@ -121,6 +127,10 @@ ASHLAR_EXPORT struct mallinfo mallinfo(void) {
           narrow(wide.hblkhd),   narrow(wide.usmblks), narrow(wide.fsmblks), narrow(wide.uordblks),
           narrow(wide.fordblks), narrow(wide.keepcost)};
 }
+#else
+// Not by a macro as the others: a struct has the name too.
+ASHLAR_EXPORT struct mallinfo2 ashlar_mallinfo2(void) { return preload::read_mallinfo(); }
+#endif
 
 ASHLAR_EXPORT int malloc_info(int options, FILE* stream) {
   if (options != 0) return EINVAL;
@@ -135,6 +145,7 @@ extern "C" const char ashlar_probe_anchor;
 __attribute__((used)) static const char* const g_probe_anchor = &ashlar_probe_anchor;
 #endif
 
+#ifndef ASHLAR_TWINS
 // glibc's inner names, for programs that call them.
 #if __has_attribute(copy)
 #define ASHLAR_TWIN(name) __attribute__((alias(#name), visibility("default"), copy(name)))
@@ -152,3 +163,4 @@ void* __libc_valloc(size_t) ASHLAR_TWIN(valloc);
 void* __libc_pvalloc(size_t) ASHLAR_TWIN(pvalloc);
 int __posix_memalign(void**, size_t, size_t) ASHLAR_TWIN(posix_memalign);
 }
+#endif

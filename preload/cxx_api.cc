@@ -114,12 +114,6 @@ ASHLAR_OPERATOR void* operator new(size_t size, align_val_t a) { return new_slow
 
 // A program may replace the plain forms alone; the standard has all other forms forward to them. They do,
 // unless the plain ones are ours. PERF: one load and one comparison.
-#ifdef ASHLAR_ARCHIVE
-namespace {
-constexpr bool new_is_ours() { return true; }
-constexpr bool aligned_new_is_ours() { return true; }
-}  // namespace
-#else
 extern "C" {
 ASHLAR_HIDDEN_TWIN("_Znwm") void* ashlar_own_new(size_t);
 ASHLAR_HIDDEN_TWIN("_ZnwmSt11align_val_t") void* ashlar_own_aligned_new(size_t, align_val_t);
@@ -130,7 +124,6 @@ bool aligned_new_is_ours() {
   return static_cast<void* (*)(size_t, align_val_t)>(&::operator new) == &ashlar_own_aligned_new;
 }
 }  // namespace
-#endif
 
 namespace {
 

@@ -15,10 +15,6 @@ ASHLAR_OPERATOR void operator delete(void* p, align_val_t) noexcept { ashlar::he
 // better.
 namespace {
 
-#ifdef ASHLAR_ARCHIVE
-ASHLAR_ALWAYS_INLINE void forward_delete(void* p) { ashlar::heap::deallocate(p); }
-ASHLAR_ALWAYS_INLINE void forward_delete(void* p, align_val_t) { ashlar::heap::deallocate(p); }
-#else
 extern "C" {
 ASHLAR_HIDDEN_TWIN("_ZdlPv") void ashlar_own_delete(void*) noexcept;
 ASHLAR_HIDDEN_TWIN("_ZdlPvSt11align_val_t") void ashlar_own_aligned_delete(void*, align_val_t) noexcept;
@@ -46,7 +42,6 @@ void forward_delete(void* p, align_val_t a) {
       static_cast<void (*)(void*, align_val_t)>(&::operator delete) == &ashlar_own_aligned_delete;
   return ours ? ashlar::heap::deallocate(p) : ::operator delete(p, a);
 }
-#endif
 
 }  // namespace
 

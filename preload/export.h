@@ -2,7 +2,12 @@
 #pragma once
 
 #define ASHLAR_EXPORT extern "C" __attribute__((visibility("default")))
+// A program may replace operators. Where it is linked with ours, these give way, as libstdc++'s do.
+#ifdef ASHLAR_ARCHIVE
+#define ASHLAR_OPERATOR __attribute__((visibility("default"), weak))
+#else
 #define ASHLAR_OPERATOR __attribute__((visibility("default")))
+#endif
 
 // A second name of a function of ours, that nothing interposes. It need not repeat malloc's attributes.
 #if defined(__GNUC__) && !defined(__clang__)

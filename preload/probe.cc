@@ -1,5 +1,6 @@
 // What happens at load and at exit, and only when asked: the proof that Ashlar serves the program
 // (ASHLAR_PROBE, from `ashlar run`), and the statistics at exit (options stats_at_exit, options_at_exit).
+// Beside the process's malloc (ASHLAR_TWINS) Ashlar does not serve the program, and nothing is proved.
 //
 // The only constructor and destructor of the library. They own nothing and tear nothing down.
 #include <dlfcn.h>
@@ -28,6 +29,7 @@ extern "C" __attribute__((weak, visibility("default"))) const char* ashlar_conf;
 
 namespace {
 
+#ifndef ASHLAR_TWINS
 struct Symbol {
   const char* name;
   const void* address;  // as the process's global scope resolves it
@@ -113,6 +115,7 @@ void answer_probe(int fd) {
   ashlar::os::sys::write(fd, line, strlen(line));
   ashlar::os::sys::close(fd);
 }
+#endif
 
 // Programs like ls close stderr before they exit. When statistics are wanted then, and only then, a second
 // descriptor of it is kept; at exit it is used if it is still the same file.
@@ -141,6 +144,7 @@ int exit_stderr() {
 __attribute__((constructor)) void at_load() {
   const bool built_in = sizeof(ASHLAR_DEFAULT_CONF) > 1 || &ashlar_conf != nullptr;
   if (built_in || secure_getenv("ASHLAR_CONF") != nullptr) keep_stderr();
+#ifndef ASHLAR_TWINS
   const char* text = secure_getenv("ASHLAR_PROBE");
   if (text == nullptr) return;
   const long pid = read_decimal(&text);
@@ -150,6 +154,7 @@ __attribute__((constructor)) void at_load() {
   struct stat file {};
   if (fd < 0 || *text != 0 || fstat(static_cast<int>(fd), &file) != 0 || !S_ISFIFO(file.st_mode)) return;
   answer_probe(static_cast<int>(fd));
+#endif
 }
 
 __attribute__((destructor)) void at_exit() {

@@ -9,7 +9,7 @@
 #include "cache/thread_cache.h"
 
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(ASHLAR_PLAIN_BINS)
+    !defined(ASHLAR_CACHE_POINTER)
 #define ASHLAR_SEGMENT_BINS 1
 #endif
 #if defined(__has_feature)
@@ -44,12 +44,13 @@ class BinAccess {
   ASHLAR_ALWAYS_INLINE void add_room() const {
     __asm__ volatile("incl %%fs:8(%0)" : : "r"(bin_) : "memory", "cc");
   }
-  // True if there was none: room is below zero now.
+  // True if there was none: then undo_take is due.
   ASHLAR_ALWAYS_INLINE bool take_room() const {
     bool negative;
     __asm__ volatile("decl %%fs:8(%1)" : "=@ccs"(negative) : "r"(bin_) : "memory");
     return negative;
   }
+  void undo_take() const { __asm__ volatile("movl $0, %%fs:8(%0)" : : "r"(bin_) : "memory"); }
 
  private:
   size_t bin_;  // offset of the bin from the thread pointer
@@ -63,7 +64,13 @@ class BinAccess {
   ASHLAR_ALWAYS_INLINE void* head() const { return bin_.head; }
   ASHLAR_ALWAYS_INLINE void set_head(void* head) const { bin_.head = head; }
   ASHLAR_ALWAYS_INLINE void add_room() const { bin_.room++; }
-  ASHLAR_ALWAYS_INLINE bool take_room() const { return --bin_.room < 0; }
+  // Looks before it takes: a thread without a cache of its own reads a constant one (own_cache.h).
+  ASHLAR_ALWAYS_INLINE bool take_room() const {
+    if (ASHLAR_UNLIKELY(bin_.room <= 0)) return true;
+    --bin_.room;
+    return false;
+  }
+  void undo_take() const {}
 
  private:
   Bin& bin_;

@@ -32,9 +32,7 @@ constexpr unsigned kGatePatience = 3000;           // the same for those who wai
 constinit std::atomic<bool> g_gate_passed{false};  // somebody went through the closed gate
 constinit unsigned g_gate_depth = 0;               // the forking thread's: forks within its own fork
 
-// Runs when a thread exits, among the destructors of thread-specific data. Frees that come later go
-// straight to the slabs.
-void on_thread_exit(void*) {
+void leave_list() {
   SlowPath section;
   if (t_cache.state != CacheState::kListed) return;
   flush_all();
@@ -43,6 +41,13 @@ void on_thread_exit(void*) {
   if (t_cache.next != nullptr) t_cache.next->previous = t_cache.previous;
   t_cache.next = t_cache.previous = nullptr;
   t_cache.state = CacheState::kGone;
+}
+
+// Runs when a thread exits, among the destructors of thread-specific data. Frees that come later go
+// straight to the slabs.
+void on_thread_exit(void*) {
+  leave_list();
+  give_up_own_cache();
 }
 
 bool others_are_out_locked() {
@@ -114,13 +119,16 @@ void initialise_registry() {
   if (pthread_key_create(&g_key, on_thread_exit) == 0) g_has_key.store(true, std::memory_order_release);
 }
 
+bool has_exit_hook() { return g_has_key.load(std::memory_order_acquire); }
+bool arm_exit_hook() { return pthread_setspecific(g_key, &t_cache) == 0; }
+
 bool list_this_thread() {
   if (t_cache.state == CacheState::kListed) return true;
   if (!os::libc_started()) return false;  // before libc's start: the loader is yet to zero this storage
-  if (t_cache.state != CacheState::kNew || !g_has_key.load(std::memory_order_acquire)) return false;
+  if (t_cache.state != CacheState::kNew || !has_exit_hook()) return false;
   // A late key's value may cost libc an allocation, which comes back here and is served uncached.
   t_cache.state = CacheState::kListing;
-  if (pthread_setspecific(g_key, &t_cache) != 0) {
+  if (!arm_exit_hook()) {
     t_cache.state = CacheState::kGone;
     return false;
   }
@@ -181,8 +189,8 @@ void forget_other_threads() {
     if (cache != &t_cache) lost += slots_in(*cache);
   }
   g_lost.fetch_add(lost, std::memory_order_relaxed);
-  t_cache.next = t_cache.previous = nullptr;
   const bool listed = t_cache.state == CacheState::kListed;
+  if (listed) t_cache.next = t_cache.previous = nullptr;
   g_caches = listed ? &t_cache : nullptr;
   const bool unlisted_inside = !listed && t_cache.slow_depth.load(std::memory_order_relaxed) > 0;
   g_unlisted.store(unlisted_inside ? 1 : 0);
@@ -192,6 +200,7 @@ void forget_other_threads() {
   if (g_gate_timed_out || g_gate_passed.load(std::memory_order_relaxed)) {
     if (t_cache.slow_depth.load(std::memory_order_relaxed) == 0) slab::repair_after_fork();
   }
+  reclaim_other_caches();
   open_gate();
 }
 

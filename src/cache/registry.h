@@ -9,7 +9,7 @@
 // inside. No lock of ours can be held then but by the forking thread itself.
 #pragma once
 
-#include "cache/thread_cache.h"
+#include "cache/own_cache.h"
 
 namespace ashlar::cache {
 
@@ -49,6 +49,7 @@ class SlowPath {
   SlowPath& operator=(const SlowPath&) = delete;
 
  private:
+  [[no_unique_address, maybe_unused]] CacheClaim claim_;
   bool unlisted_ = false;
 };
 
@@ -70,6 +71,10 @@ ASHLAR_ALWAYS_INLINE void leave_quickly() { t_cache.slow_depth.store(0, std::mem
 
 // Once, at start: probes membarrier, makes the key whose destructor is the exit hook.
 void initialise_registry();
+
+// True once there is an exit hook. Arming it for this thread may allocate; false: it could not be.
+bool has_exit_hook();
+bool arm_exit_hook();
 
 // Lists this thread's cache, so that it may hold slots. False: it may not (exiting, or no key).
 bool list_this_thread();

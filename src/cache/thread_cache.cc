@@ -10,7 +10,9 @@ namespace ashlar::cache {
 using slab::ClassInfo;
 using slab::kClasses;
 
+#ifndef ASHLAR_CACHE_POINTER
 constinit thread_local ThreadCache t_cache{};
+#endif
 
 namespace {
 

@@ -81,10 +81,19 @@ struct ThreadCache {
   uint8_t reclaim_next;   // the bin that was last asked for room
 };
 
+#ifdef ASHLAR_CACHE_POINTER
+// Only a pointer is in thread-local storage: own_cache.h says what it names. As with errno, the name
+// t_cache is the thread's own wherever it lies.
+extern const ThreadCache kNewCache;
+extern const ThreadCache kGoneCache;
+extern __attribute__((tls_model("initial-exec"))) constinit thread_local ThreadCache* t_own_cache;
+#define t_cache (*::ashlar::cache::t_own_cache)
+#else
 // The thread's cache. Initial-exec: an access is one instruction, and never calls. The assembler name is
 // for bin_access.h.
 extern __attribute__((tls_model("initial-exec"))) constinit thread_local ThreadCache t_cache __asm__(
     "ashlar_t_cache");
+#endif
 
 // `code` is what the page map and kCodeTable hold: the bin's index in 8-byte words.
 ASHLAR_ALWAYS_INLINE Bin& bin_of_code(size_t code) {

@@ -203,8 +203,8 @@ bool owns(const void* p) {
 }
 
 size_t purge() {
-  SlowPath section;
   if (!initialise()) return 0;
+  SlowPath section;
   cache::flush_all();
   slab::release_kept();
   const size_t holes = slab::purge_all_holes();
@@ -232,7 +232,7 @@ static ASHLAR_NOINLINE void free_pages_slow(void* p) {
 }
 
 void free_overflow_slow(void* p, size_t code) {
-  cache::bin_of_code(code).room = 0;  // it had none: undo
+  cache::BinAccess(code).undo_take();
   if (ASHLAR_UNLIKELY(code == 0)) return free_pages_slow(p);
   cache::overflow(p, static_cast<unsigned>(code / 2));
 }

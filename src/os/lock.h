@@ -13,10 +13,12 @@ namespace ashlar::os {
 // The order in which locks nest. The slab word's exclusion bit nests inside none of them and none
 // of them inside it.
 enum class LockRank : uint8_t {
-  kInit = 1,      // start of the heap
-  kRegistry = 2,  // list of thread caches
-  kDirect = 3,    // table of direct mappings
-  kPage = 4,      // page layer
+  kInit = 1,        // start of the heap
+  kCachePool = 2,   // pool of thread caches, where they are not in thread-local storage
+  kSpareCache = 3,  // the cache of threads that have none; held for a whole section of the slow path
+  kRegistry = 4,    // list of thread caches
+  kDirect = 5,      // table of direct mappings
+  kPage = 6,        // page layer
 };
 
 class Lock {

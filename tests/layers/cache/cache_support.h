@@ -29,7 +29,7 @@ inline void give(void* p, unsigned index) {
   const BinAccess bin(slab::class_code(index));
   void* const head = bin.head();
   if (bin.take_room()) {
-    t_cache.bins[index].room = 0;
+    bin.undo_take();
     SlowPath section;
     return overflow(p, index);
   }

@@ -1,0 +1,1 @@
+#include "../beside.c"  // the headers in C++
