@@ -25,6 +25,7 @@ ASHLAR_HIDDEN_TWIN("_ZdlPvSt11align_val_t") void ashlar_own_aligned_delete(void*
 ASHLAR_NOINLINE void forward_delete_slow(void* p) {
   using ashlar::page::g_window;
   if (static_cast<void (*)(void*)>(&::operator delete) != &ashlar_own_delete) return ::operator delete(p);
+  // ORDER: relaxed, as in find_code; racing threads store what each has seen, and any of it is right.
   const size_t pages = g_window.pages.load(std::memory_order_relaxed);
   // Only when it changes: every free of every thread reads that cache line.
   if (g_window.unforwarded_pages.load(std::memory_order_relaxed) != pages)

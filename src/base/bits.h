@@ -5,6 +5,15 @@
 #include <cstddef>
 #include <cstdint>
 
+// The compiler watches memory accesses (a sanitizer, or tests/model): then none may hide in assembler.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define ASHLAR_WATCHED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define ASHLAR_WATCHED 1
+#endif
+#endif
+
 #define ASHLAR_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ASHLAR_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define ASHLAR_NOINLINE __attribute__((noinline))

@@ -8,14 +8,9 @@
 
 #include "cache/thread_cache.h"
 
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) && \
+#if defined(__x86_64__) && !defined(ASHLAR_WATCHED) && !defined(ASHLAR_PLAIN_BINS) && \
     !defined(ASHLAR_CACHE_POINTER)
 #define ASHLAR_SEGMENT_BINS 1
-#endif
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#undef ASHLAR_SEGMENT_BINS
-#endif
 #endif
 
 namespace ashlar::cache {
@@ -63,11 +58,11 @@ class BinAccess {
   ASHLAR_ALWAYS_INLINE explicit BinAccess(size_t code) : bin_(bin_of_code(code)) {}
   ASHLAR_ALWAYS_INLINE void* head() const { return bin_.head; }
   ASHLAR_ALWAYS_INLINE void set_head(void* head) const { bin_.head = head; }
-  ASHLAR_ALWAYS_INLINE void add_room() const { bin_.room++; }
+  ASHLAR_ALWAYS_INLINE void add_room() const { bin_.room += 1; }
   // Looks before it takes: a thread without a cache of its own reads a constant one (own_cache.h).
   ASHLAR_ALWAYS_INLINE bool take_room() const {
     if (ASHLAR_UNLIKELY(bin_.room <= 0)) return true;
-    --bin_.room;
+    bin_.room -= 1;
     return false;
   }
   void undo_take() const {}

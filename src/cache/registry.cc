@@ -51,10 +51,13 @@ void on_thread_exit(void*) {
 }
 
 bool others_are_out_locked() {
+  // ORDER: own depth relaxed. g_unlisted counts up and down sequentially consistent: its rise must be seen by
+  // who has closed the gate, as the listed threads' depths are; it happens rarely.
   const uint32_t mine =
       t_cache.state != CacheState::kListed && t_cache.slow_depth.load(std::memory_order_relaxed) > 0;
   if (g_unlisted.load() > mine) return false;
   for (const ThreadCache* cache = g_caches; cache != nullptr; cache = cache->next) {
+    // ORDER: acquire pairs with the release of ~SlowPath.
     if (cache != &t_cache && cache->slow_depth.load(std::memory_order_acquire) > 0) return false;
   }
   return true;
@@ -95,16 +98,18 @@ void wait_at_gate_slow() {
     const uintptr_t owner = g_gate.load();
     if (owner == 0 || owner == os::thread_token()) return;
     const bool unlisted = t_cache.state != CacheState::kListed;
-    t_cache.slow_depth.store(0, std::memory_order_release);
+    t_cache.slow_depth.store(0, std::memory_order_release);  // ORDER: as in ~SlowPath
     if (unlisted) leave_unlisted();
     unsigned rounds = 0;
+    // ORDER: relaxed, a hint: the loop above looks again, sequentially consistent.
     while (g_gate.load(std::memory_order_relaxed) != 0 && ++rounds < kGatePatience)
       backoff.wait();
     if (unlisted) enter_unlisted();
     t_cache.slow_depth.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (rounds >= kGatePatience) {
-      g_gate_passed.store(true, std::memory_order_relaxed);
+      g_gate_passed.store(true,
+                          std::memory_order_relaxed);  // ORDER: read by the child, which a system call made
       return;
     }
   }
@@ -114,8 +119,9 @@ void wait_at_gate_slow() {
 
 void initialise_registry() {
   if (!os::sys::failed(os::sys::membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED))) {
-    detail::g_entry_fence.store(false, std::memory_order_relaxed);
+    detail::g_entry_fence.store(false, std::memory_order_relaxed);  // ORDER: see SlowPath
   }
+  // ORDER: release pairs with the acquire of list_this_thread: g_key is there.
   if (pthread_key_create(&g_key, on_thread_exit) == 0) g_has_key.store(true, std::memory_order_release);
 }
 
@@ -156,14 +162,14 @@ void close_gate() {
     expected = 0;
     backoff.wait();
   }
-  g_gate_passed.store(false, std::memory_order_relaxed);
+  g_gate_passed.store(false, std::memory_order_relaxed);  // ORDER: nobody passes a gate before the membarrier
   if (os::sys::failed(os::sys::membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) &&
       !detail::g_entry_fence.exchange(true)) {
     os::sys::sleep_ns(5'000'000);  // refused since the start: let whoever enters right now get through
   }
   // Bounded only if this thread is itself inside, because a signal handler forks in the middle of our slow
   // path: then a thread inside may wait for what this one holds. What is half done is mended in the child.
-  const bool inside = t_cache.slow_depth.load(std::memory_order_relaxed) > 0;
+  const bool inside = t_cache.slow_depth.load(std::memory_order_relaxed) > 0;  // ORDER: our own
   os::Backoff patience;
   g_gate_timed_out = true;
   for (unsigned round = 0; (round < kGateRounds || !inside) && g_gate_timed_out; ++round) {
@@ -188,6 +194,7 @@ void forget_other_threads() {
   for (const ThreadCache* cache = g_caches; cache != nullptr; cache = cache->next) {
     if (cache != &t_cache) lost += slots_in(*cache);
   }
+  // ORDER: relaxed throughout: the child has one thread.
   g_lost.fetch_add(lost, std::memory_order_relaxed);
   const bool listed = t_cache.state == CacheState::kListed;
   if (listed) t_cache.next = t_cache.previous = nullptr;
@@ -204,6 +211,7 @@ void forget_other_threads() {
   open_gate();
 }
 
+// ORDER: relaxed, a number for reports.
 size_t lost_in_fork() { return g_lost.load(std::memory_order_relaxed); }
 
 void visit_caches(void (*visit)(const ThreadCache&, void*), void* context) {

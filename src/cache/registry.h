@@ -26,23 +26,30 @@ class SlowPath {
  public:
   SlowPath() {
     std::atomic<uint32_t>& depth = t_cache.slow_depth;
+    // ORDER: relaxed, this thread alone writes it; seen in time by the membarrier, see below.
     const uint32_t outer = depth.load(std::memory_order_relaxed);
     depth.store(outer + 1, std::memory_order_relaxed);
     if (ASHLAR_UNLIKELY(t_cache.state != CacheState::kListed && outer == 0)) {
       detail::enter_unlisted();
       unlisted_ = true;
     }
+    // ORDER: relaxed: it says "fence" from the start until membarrier is known to work, which is before there
+    // is a second thread; close_gate waits for who reads an old "no fence".
     if (ASHLAR_UNLIKELY(detail::g_entry_fence.load(std::memory_order_relaxed))) {
       std::atomic_thread_fence(std::memory_order_seq_cst);
     }
-    std::atomic_signal_fence(std::memory_order_seq_cst);  // pairs with the membarrier of close_gate
-    if (ASHLAR_UNLIKELY(detail::g_gate.load(std::memory_order_relaxed) != 0 && outer == 0)) {
+    // ORDER: the note of the depth must not be overtaken by the look at the gate. The compiler is held here,
+    // the processor by the membarrier of close_gate, or by the fence above where there is none. Acquire:
+    // pairs with open_gate, so that what the forking thread did behind the gate came before.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (ASHLAR_UNLIKELY(detail::g_gate.load(std::memory_order_acquire) != 0 && outer == 0)) {
       detail::wait_at_gate_slow();
     }
   }
   ~SlowPath() {
     std::atomic<uint32_t>& depth = t_cache.slow_depth;
     if (ASHLAR_UNLIKELY(unlisted_)) detail::leave_unlisted();
+    // ORDER: release pairs with the acquire of others_are_out_locked: what the section did is done.
     depth.store(depth.load(std::memory_order_relaxed) - 1, std::memory_order_release);
   }
   SlowPath(const SlowPath&) = delete;

@@ -85,9 +85,12 @@ void grow_bin(Bin& bin, const ClassInfo& info, unsigned wanted) {
 void flush_pending(unsigned index) {
   Pending& pending = t_cache.pending[index];
   if (pending.mask == 0) return;
-  const Pending put = pending;
-  pending = Pending{};
-  slab::put_slots((put.key - 1) >> 4, index, (put.key - 1) & 15, put.mask);
+  const uint64_t mask = pending.mask;
+  const uint32_t place = pending.key - 1;
+  pending.mask = 0;
+  pending.key = 0;
+  pending.left = 0;
+  slab::put_slots(place >> 4, index, place & 15, mask);
 }
 
 // Puts a slot back. From the second in a row on that belongs to the same word they wait, until one of another
@@ -139,6 +142,7 @@ void* take_one(unsigned index) { return slab::take_slots(index, 1).head; }
 // PERF: the counters are shared by all threads: noted at every refill, they were a third of its cost with
 // two.
 void sample_sizes(unsigned index, size_t requested) {
+  // ORDER: relaxed below: numbers for reports.
   const uint32_t refills = t_cache.refills++;
   if (refills >= kSampledFirst && refills % kSampledRefills != 0) return;
   slab::g_sampled[index].requested.fetch_add(requested, std::memory_order_relaxed);
@@ -177,7 +181,7 @@ namespace {
 bool grow_and_push(Bin& bin, void* p, unsigned index) {
   if (bin.overflows == 0) grow_bin(bin, kClasses[index], 2u * bin.capacity);
   if (bin.room <= 0) return false;
-  bin.room--;
+  bin.room -= 1;
   *static_cast<void**>(p) = bin.head;
   bin.head = p;
   return true;
@@ -246,7 +250,9 @@ void flush_all() {
       Bin& bin = t_cache.bins[index];
       empty_bin(bin, index);
       flush_pending(index);
-      bin = Bin{};
+      bin.room = 0;  // its head is null already
+      bin.capacity = 0;
+      bin.overflows = 0;
     }
     t_cache.used[half] = 0;
   }
@@ -255,9 +261,9 @@ void flush_all() {
 }
 
 unsigned bin_length(const Bin& bin) {
-  const int32_t room = __atomic_load_n(&bin.room, __ATOMIC_RELAXED);
-  const uint16_t capacity = __atomic_load_n(&bin.capacity, __ATOMIC_RELAXED);
-  if (__atomic_load_n(&bin.overflows, __ATOMIC_RELAXED) == kDrained || room > capacity) return 0;
+  const int32_t room = bin.room;
+  const uint16_t capacity = bin.capacity;
+  if (bin.overflows == kDrained || room > capacity) return 0;
   return static_cast<unsigned>(capacity - room);
 }
 

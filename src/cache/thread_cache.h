@@ -12,7 +12,7 @@
 // INVARIANT: sum over the bins of capacity x size <= options cache_bytes (+ one slot).
 // A bin pins slabs, not bytes: it starts small, doubles when an overflow follows a refill, and one that
 // overflows twice its capacity with no refill in between is emptied and has no room until the next.
-// LOCKS: the owner alone touches its cache; the statistics read capacity and room of others, relaxed.
+// LOCKS: the owner alone writes its cache; the statistics read what is Relaxed of others (base/relaxed.h).
 #pragma once
 
 #include "slab/slab_cache.h"
@@ -21,10 +21,10 @@ namespace ashlar::cache {
 
 struct Bin {
   void* head;
-  int32_t room;
-  uint16_t capacity;
-  uint16_t overflows;  // since the last refill, noted as they are put back; kDrained: empty, no room until
-                       // the next refill
+  Relaxed<int32_t> room;
+  Relaxed<uint16_t> capacity;
+  Relaxed<uint16_t> overflows;  // since the last refill, noted as they are put back; kDrained: empty, no room
+                                // until the next refill
 };
 static_assert(sizeof(Bin) == 16 && offsetof(Bin, room) == 8);
 
@@ -35,7 +35,7 @@ inline constexpr uint16_t kDrained = UINT16_MAX;
 // INVARIANT: `left` counts down to the moment when, as far as this thread knows, the slab's last slot has
 // come back: then it is put back at once, and an empty slab never waits here.
 struct Pending {
-  uint64_t mask;  // 0: nothing pending
+  Relaxed<uint64_t> mask;  // 0: nothing pending
   uint32_t key;   // pending_key of slab and word; with nothing pending, of the slot that was put back last
   uint16_t left;  // slots of the slab still out; 0 with nothing pending
 };
@@ -62,7 +62,7 @@ struct CachedRun {
 struct RunCache {
   CachedRun run[kCachedRuns];
   uint32_t length;
-  PageCount pages;  // sum of the counts
+  Relaxed<PageCount> pages;  // sum of the counts
 };
 
 struct ThreadCache {
@@ -128,8 +128,9 @@ ASHLAR_ALWAYS_INLINE void overflow(void* p, unsigned index) {
   if (ASHLAR_UNLIKELY(slot * info.size != offset)) return overflow_slow(p, index);  // reports
   Pending& pending = t_cache.pending[index];
   if (pending.key == pending_key(unit, slot / 64)) {
-    const uint64_t mask = pending.mask | bit(slot % 64);
-    if (ASHLAR_LIKELY(pending.left > 1 && mask != pending.mask)) {  // if equal: a double free, reported there
+    const uint64_t before = pending.mask;
+    const uint64_t mask = before | bit(slot % 64);
+    if (ASHLAR_LIKELY(pending.left > 1 && mask != before)) {  // if equal: a double free, reported there
       pending.mask = mask;
       --pending.left;
       return;

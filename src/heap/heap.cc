@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "cache/bin_access.h"
 #include "cache/registry.h"
 #include "os/fatal.h"
 #include "os/sys.h"
@@ -33,6 +34,7 @@ Block look_up(const void* p) {
     const size_t size = g_direct.size_of(p);
     return size != 0 ? Block{Block::kDirect, 0, size} : Block{Block::kForeign, 0, 0};
   }
+  // ORDER: relaxed, as in find_code.
   const unsigned index = __atomic_load_n(page::g_window.map + page, __ATOMIC_RELAXED) / 2u;
   if (index != 0) return Block{Block::kSlot, index, kClasses[index].size};
   const PageCount pages = page::PageLayer::large_length(page);
@@ -119,6 +121,7 @@ void* reallocate_large(void* p, const Block& block, size_t size) {
   return moved != nullptr || size > block.size ? moved : p;
 }
 
+// ORDER: its load relaxed, a look before the exchange that decides who prints.
 constinit std::atomic<bool> g_foreign_named{false};
 
 }  // namespace

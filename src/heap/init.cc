@@ -21,6 +21,8 @@ enum class State : int { kNone, kStarting, kReady };
 
 constinit std::atomic<State> g_state{State::kNone};
 constinit os::Lock g_init_lock{os::LockRank::kInit};
+// ORDER: relaxed but for the exchange: set before kReady is published; a look before the exchange that
+// decides who reads the environment.
 constinit std::atomic<bool> g_environment_pending{false};
 
 void report_option(const OptionError& error, void* context) {
@@ -89,6 +91,7 @@ page::PageLayer::Config page_config() {
 
 ASHLAR_NOINLINE bool initialise_slow() {
   os::LockGuard guard(g_init_lock);
+  // ORDER: relaxed here and for kStarting: under the lock.
   const State state = g_state.load(std::memory_order_relaxed);
   if (state == State::kReady) return true;
   if (state == State::kStarting) return false;  // this very thread, from a hook that allocates
@@ -97,6 +100,7 @@ ASHLAR_NOINLINE bool initialise_slow() {
   page::PageLayer::Config config = page_config();
   config.window_bytes = window_bytes();
   page::g_pages.initialise(config);  // without a window, every block is mapped directly
+  // ORDER: release pairs with the acquire of initialise: window and options are there.
   g_state.store(State::kReady, std::memory_order_release);
   cache::initialise_registry();
   register_fork_handlers();

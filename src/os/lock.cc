@@ -6,6 +6,12 @@
 #include "os/sys.h"
 #include "os/system.h"
 
+// Looks at a held lock before going to sleep; fewer where all interleavings of them are explored
+// (tests/model).
+#ifndef ASHLAR_LOCK_SPINS
+#define ASHLAR_LOCK_SPINS 100
+#endif
+
 namespace ashlar::os {
 
 namespace {
@@ -36,11 +42,14 @@ void note_dropped(LockRank) {}
 
 void Lock::lock() {
   const uintptr_t me = thread_token();
-  if (owner_.load(std::memory_order_relaxed) == me) {  // only this thread can have stored its own token
+  // ORDER: relaxed, everywhere for owner_: only this thread can have stored its own token, and it sees its
+  // own stores.
+  if (owner_.load(std::memory_order_relaxed) == me) {
     ++depth_;
     return;
   }
   uint32_t expected = 0;
+  // ORDER: acquire, here and wherever the lock is taken, pairs with the release of unlock.
   if (!state_.compare_exchange_strong(expected, 1, std::memory_order_acquire, std::memory_order_relaxed))
     lock_slow();
   owner_.store(me, std::memory_order_relaxed);
@@ -61,9 +70,9 @@ bool Lock::try_lock() {
 }
 
 void Lock::lock_slow() {
-  for (int spin = 0; spin < 100; ++spin) {
+  for (int spin = 0; spin < ASHLAR_LOCK_SPINS; ++spin) {
     uint32_t expected = 0;
-    if (state_.load(std::memory_order_relaxed) == 0 &&
+    if (state_.load(std::memory_order_relaxed) == 0 &&  // ORDER: a look before the attempt, which decides
         state_.compare_exchange_weak(expected, 1, std::memory_order_acquire, std::memory_order_relaxed)) {
       return;
     }
@@ -81,6 +90,8 @@ void Lock::unlock() {
   }
   note_dropped(rank_);
   owner_.store(0, std::memory_order_relaxed);
+  // ORDER: release pairs with the acquires of lock. The read of 2 needs no more: a sleeper that it misses
+  // wrote its 2 after this 0 and has taken the lock by that.
   if (state_.exchange(0, std::memory_order_release) == 2) {
     sys::futex(reinterpret_cast<uint32_t*>(&state_), FUTEX_WAKE_PRIVATE, 1);
   }
@@ -89,7 +100,7 @@ void Lock::unlock() {
 bool Lock::held_by_me() const { return owner_.load(std::memory_order_relaxed) == thread_token(); }
 
 void Lock::reset() {
-  depth_ = 0;
+  depth_ = 0;  // ORDER: relaxed below: a forked child has one thread
   owner_.store(0, std::memory_order_relaxed);
   state_.store(0, std::memory_order_relaxed);
 }

@@ -42,7 +42,7 @@ size_t cgroup_limit() {
 }  // namespace
 
 size_t page_size() {
-  // Racing threads store the same value.
+  // ORDER: relaxed: racing threads store the same value.
   static constinit std::atomic<size_t> known{0};
   size_t size = known.load(std::memory_order_relaxed);
   if (size == 0) {

@@ -76,6 +76,8 @@ unsigned first_order(PageIndex start, PageCount count) {
 }  // namespace
 
 // The dirty words are written under the page lock; calloc reads the bits of its own block without.
+// ORDER: relaxed: the bits of a block do not change while it is its owner's, only their neighbours in the
+// word do.
 void set_dirty(PageIndex start, PageCount count, bool dirty) {
   for_each_dirty_word(start, count, [dirty](uint64_t& word, unsigned first, PageCount here) {
     const uint64_t mask = bit_range(first, here);

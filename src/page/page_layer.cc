@@ -16,6 +16,9 @@ constexpr PageCount kFirstStep = 128;       // 512 KiB
 constexpr PageCount kHugePages = 2 * kMiB >> kPageShift;  // pages of an aligned 2 MiB
 constexpr PageCount kLargestStep = 64 * kMiB >> kPageShift;
 
+// ORDER: relaxed, wherever it is read or written: changed under the page lock, or by the block's owner (the
+// marks); read without by the owner, whom the block reached by a hand-over, and by the statistics as a hint.
+// A racing double free is decided by the compare-and-swap of mark_cached or by the lock.
 uint32_t& run_length(PageIndex start) {
   return g_window_owner.chunk(chunk_of_page(start)).run_pages[start % kPagesPerChunk];
 }
@@ -156,7 +159,7 @@ PageIndex PageLayer::allocate_large(PageCount count, unsigned align_order) {
 bool PageLayer::release_large(PageIndex start) {
   LockGuard guard(lock_);
   uint32_t& length = run_length(start);
-  const PageCount count = length;
+  const PageCount count = __atomic_load_n(&length, __ATOMIC_RELAXED);
   if (count == 0 || (count & kCachedMark) != 0) return false;
   __atomic_store_n(&length, 0, __ATOMIC_RELAXED);
   --counters_.large_blocks;
@@ -187,7 +190,7 @@ bool PageLayer::grow_locked(PageIndex start, PageCount old_count, PageCount coun
 bool PageLayer::try_resize_large(PageIndex start, PageCount count) {
   LockGuard guard(lock_);
   uint32_t& length = run_length(start);
-  const PageCount old_count = length;
+  const PageCount old_count = __atomic_load_n(&length, __ATOMIC_RELAXED);
   if (count > old_count) {
     if (!grow_locked(start, old_count, count)) return false;
     count_live_locked(count - old_count);

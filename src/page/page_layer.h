@@ -75,7 +75,7 @@ class PageLayer {
   bool is_clean_chunk(ChunkIndex chunk);
 
   size_t budget_pages();
-  // What it was when pages were last handed out or given back; without the lock.
+  // What it was when pages were last handed out or given back; without the lock. ORDER: relaxed, a hint.
   size_t budget_hint() const { return budget_hint_.load(std::memory_order_relaxed); }
   PageCounters counters();
   void buddy_counts(size_t* free_pages, size_t* dirty_pages);

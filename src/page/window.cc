@@ -126,7 +126,8 @@ PageCount Window::open_mmap(PageCount need, PageCount wish) {
       continue;
     }
     // ORDER: other threads read `pages` relaxed: a pointer into the new pages reaches them only
-    // through a hand-over that orders this store as well.
+    // through a hand-over that orders this store as well. Release costs nothing on x86-64 and is not relied
+    // on.
     g_window.pages.store(end, std::memory_order_release);
     return count;
   }
@@ -153,7 +154,7 @@ PageCount Window::open_sbrk(PageCount need, PageCount wish, PageIndex* start) {
     if (before != break_now) continue;  // somebody else was faster: that memory is lost to both
     *start = opened() + gap;
     gap_pages_ += gap;
-    g_window.pages.store(end, std::memory_order_release);
+    g_window.pages.store(end, std::memory_order_release);  // ORDER: as in open_mmap
     return asked;
   }
   return 0;
@@ -164,7 +165,8 @@ bool Window::lower_break(PageCount pages) {
   const intptr_t break_now = os::sys::sbrk(0);
   if (failed(break_now) || static_cast<uintptr_t>(break_now) != page_address(opened())) return false;
   if (failed(os::sys::sbrk(-static_cast<intptr_t>(pages_to_bytes(pages))))) return false;
-  g_window.unforwarded_pages.store(0, std::memory_order_relaxed);  // until they ask again
+  g_window.unforwarded_pages.store(
+      0, std::memory_order_relaxed);  // until they ask again; ORDER: one thread alone
   g_window.pages.store(opened() - pages, std::memory_order_release);
   return true;
 }

@@ -34,6 +34,8 @@ class Window {
   // was opened: behind the former end where the break was moved by somebody else. 0: no memory.
   PageCount open(PageCount need, PageCount wish, PageIndex* start);
 
+  // ORDER: relaxed: exact under the page lock; without, a number that was right, and only ever rises (but
+  // where the break is lowered, by a process with one thread).
   PageCount opened() const { return static_cast<PageCount>(g_window.pages.load(std::memory_order_relaxed)); }
   PageCount reserved() const { return reserved_pages_; }
   ChunkIndex opened_chunks() const { return (opened() + kPagesPerChunk - 1) / kPagesPerChunk; }
@@ -82,7 +84,8 @@ extern constinit Window g_window_owner;
 
 inline uintptr_t page_address(PageIndex page) { return g_window.base + pages_to_bytes(page); }
 
-// True if p lies in an opened page of the window; *page is then its index.
+// True if p lies in an opened page of the window; *page is then its index. ORDER: relaxed, as find_code
+// below.
 inline bool find_page(const void* p, PageIndex* page) {
   const size_t index = (reinterpret_cast<uintptr_t>(p) - g_window.base) >> kPageShift;
   *page = static_cast<PageIndex>(index);
@@ -93,9 +96,13 @@ inline bool find_page(const void* p, PageIndex* page) {
 enum class Bound { kPages, kUnforwarded };
 
 // The same for the fast path of free: the page map's byte for p, in *code.
+// ORDER: relaxed, bound and byte. Both were written before p was handed out, and whatever hands p from thread
+// to thread orders that too (a program without such a hand-over races for the block's content). An acquire
+// here would order what follows, not these loads, which are what could be early: tests/model shows it changes
+// nothing.
 template <Bound kBound>
 ASHLAR_ALWAYS_INLINE bool find_code(const void* p, size_t* code) {
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && !defined(ASHLAR_WATCHED)
   // What the plain version says, with the view's words as memory operands: compilers load the address of
   // the view first, and the atomic into a register. PERF: 2 instructions of 18.
   size_t page = reinterpret_cast<uintptr_t>(p);

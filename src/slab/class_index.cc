@@ -24,8 +24,9 @@ std::atomic<uint64_t>& in_super(unsigned row, ChunkIndex chunk) {
 uint64_t group_bit(ChunkIndex chunk) { return bit(chunk % kChunksPerGroup); }
 uint64_t super_bit(ChunkIndex chunk) { return bit(chunk / kChunksPerGroup % kGroupsPerSuper); }
 
-// ORDER: set and clear meet in a Dekker pattern (write mine, look at the other's), so all of it is
-// sequentially consistent: read-modify-writes on x86-64 anyway.
+// ORDER: set and clear meet in a Dekker pattern (write mine, look at the other's), so the writes and the
+// looks below are sequentially consistent, which read-modify-writes are on x86-64 anyway. With the looks at
+// acquire a summary can hide a slab for good: tests/model finds it.
 void set_bit(std::atomic<uint64_t>& word, uint64_t mask) {
   if ((word.load() & mask) == 0) word.fetch_or(mask);
 }
@@ -53,10 +54,14 @@ bool clear_available(unsigned row, UnitIndex unit) {
   return (before & mask) != 0;
 }
 
+// ORDER: relaxed: a slab's bit changes only while it is excluded, and who has excluded it sees what others
+// did then; asked from elsewhere the answer is a hint.
 bool is_available(unsigned row, UnitIndex unit) {
   return (leaf(row, unit / kUnitsPerChunk).load(std::memory_order_relaxed) & bit(unit % kUnitsPerChunk)) != 0;
 }
 
+// ORDER: acquire at each level pairs with the setter's read-modify-writes, lowest level first: who sees a
+// summary bit sees what made it. What is found is a hint all the same: the slab word decides.
 UnitIndex find_available(unsigned row, UnitIndex from) {
   const ChunkIndex chunks = page::g_window_owner.opened_chunks();
   for (ChunkIndex chunk = from / kUnitsPerChunk; chunk < chunks;) {

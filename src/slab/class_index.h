@@ -3,7 +3,7 @@
 //
 // Level 0 of a slab's bit changes only while the slab is excluded. The summaries may say "something
 // here" where nothing is any more, for a moment; they never say "nothing" where something is and no
-// set is under way: who clears a summary bit looks again afterwards.
+// set or clear is under way: who clears a summary bit looks again afterwards.
 // LOCKS: none. Any thread.
 #pragma once
 

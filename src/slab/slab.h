@@ -18,11 +18,13 @@
 // LOCKS: setting bit 0 by compare-and-swap excludes everybody else from the record; the store of the
 // new word ends it. A few instructions long, and nothing else is locked inside it.
 // ORDER: the compare-and-swap acquires, the store releases: what was written into a slot before it
-// was freed, and into free_bits and touched, is seen by whoever takes the slot.
+// was freed, and into free_bits and touched, is seen by whoever takes the slot. All interleavings of small
+// programs are explored by tests/model (docs/concurrency.md).
 #pragma once
 
 #include <atomic>
 
+#include "base/relaxed.h"
 #include "os/lock.h"
 #include "os/system.h"
 #include "page/page_layer.h"
@@ -32,8 +34,8 @@ namespace ashlar::slab {
 
 struct UnitMeta {
   std::atomic<uint64_t> word;
-  uint64_t touched;
-  uint64_t free_bits[kMaxSlots / 64];
+  Relaxed<uint64_t> touched;  // written by whoever has excluded the others; the statistics read at any time
+  Relaxed<uint64_t> free_bits[kMaxSlots / 64];
 };
 static_assert(sizeof(UnitMeta) == 144 && offsetof(UnitMeta, free_bits) == 16);
 
@@ -84,13 +86,15 @@ static_assert(word_free(add_free(make_word(80, 1000), 24)) == 1024 && word_class
 // Excludes others if the slab is live, of this class and free to take: *word is then its word
 // without the exclusion bit. False: somebody else is at it, or it is no such slab.
 inline bool try_exclude(UnitMeta& meta, unsigned index, uint64_t* word) {
+  // ORDER: relaxed: an old word makes the compare-and-swap fail, which is an answer like any other.
   uint64_t current = meta.word.load(std::memory_order_relaxed);
   if ((current & (kExcluded | kLive)) != kLive || word_class(current) != index) return false;
   *word = current;
-  if (os::single_threaded()) {
+  if (os::single_threaded()) {  // ORDER: none: there is nobody else
     meta.word.store(current | kExcluded, std::memory_order_relaxed);
     return true;
   }
+  // ORDER: acquire pairs with the release of admit.
   return meta.word.compare_exchange_strong(current, current | kExcluded, std::memory_order_acquire,
                                            std::memory_order_relaxed);
 }
@@ -103,6 +107,7 @@ inline bool exclude(UnitMeta& meta, unsigned index, uint64_t* word) {
 }
 
 // Ends the exclusion with a new word (0: the slab is dead).
+// ORDER: release pairs with the acquire of try_exclude.
 inline void admit(UnitMeta& meta, uint64_t word) { meta.word.store(word, std::memory_order_release); }
 
 }  // namespace ashlar::slab

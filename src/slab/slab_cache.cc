@@ -18,6 +18,9 @@ constexpr unsigned kCandidatesASlab = 8;  // slabs searched for holes when a new
 constexpr uint32_t kKeptPages = 64;       // 256 KiB of empty slabs kept, in all classes together
 
 // Per class: 1 + the unit of the empty slab that is kept, 0: none.
+// ORDER: relaxed, all three. An entry only names a slab: its word is excluded before anything is done with
+// it, and the entry of a slab is set and cleared by who has excluded that slab. The pages are a sum that only
+// limits.
 constinit std::atomic<uint32_t> g_kept[kClassCount];
 constinit std::atomic<uint32_t> g_kept_pages{0};
 constinit std::atomic<uint64_t> g_generation{0};
@@ -130,6 +133,8 @@ UnitIndex create_slab(unsigned index, const ClassInfo& info, bool* fresh) {
     meta.free_bits[word] = bit_range(0, left < 64 ? left : 64);
   }
   uint8_t* const map = page::g_window.map + page;
+  // ORDER: relaxed: a pointer into these pages reaches others only through the word, published below with
+  // release, and whatever the program hands it over with.
   for (unsigned i = 0; i < slab_pages(info); ++i)
     __atomic_store_n(map + i, class_code(index), __ATOMIC_RELAXED);
   return unit;
@@ -142,6 +147,8 @@ void retire(UnitIndex unit, UnitMeta& meta, unsigned index) {
   if (is_available(kHoleIndex, unit)) detail::unmark_candidate(unit, index);
   const uint64_t touched = meta.touched;
   const PageIndex page = first_page_of_unit(unit);
+  // ORDER: relaxed: no pointer into these pages is left; whoever gets the pages next does so by the page
+  // lock.
   for (unsigned i = 0; i < slab_pages(info); ++i)
     __atomic_store_n(page::g_window.map + page + i, 0, __ATOMIC_RELAXED);
   admit(meta, 0);
@@ -153,6 +160,7 @@ void retire(UnitIndex unit, UnitMeta& meta, unsigned index) {
 namespace detail {
 
 // LOCKS: the slab is excluded by the caller of both.
+// ORDER: relaxed: the backlog is an estimate.
 void mark_candidate(UnitIndex unit, unsigned index) {
   g_hole_backlog.fetch_add(slab_pages(kClasses[index]) / 2, std::memory_order_relaxed);
   set_available(kHoleIndex, unit);
@@ -228,6 +236,8 @@ void settle(UnitIndex unit, UnitMeta& meta, uint64_t before, uint64_t after, boo
 bool exclude_slow(UnitMeta& meta, unsigned index, uint64_t* word) {
   os::Backoff backoff;
   for (;;) {
+    // ORDER: relaxed: the caller holds a slot of this slab (or frees what it must not), so it has seen the
+    // word live and the slab cannot have died since.
     const uint64_t current = meta.word.load(std::memory_order_relaxed);
     if ((current & kLive) == 0 || word_class(current) != index) return false;
     if (try_exclude(meta, index, word)) return true;
@@ -269,7 +279,8 @@ Chain take_slots(unsigned index, unsigned want) {
     UnitMeta& meta = unit_meta(unit);
     claim_slots(meta, info, want, &claim);
     const unsigned left = info.slots - claim.count;
-    const uint64_t generation = g_generation.fetch_add(1, std::memory_order_relaxed) << 48;
+    const uint64_t generation = g_generation.fetch_add(1, std::memory_order_relaxed)
+                                << 48;  // ORDER: for reports
     admit(meta, make_word(index, left) | kExcluded);
     if (left > 0) set_available(index, unit);
     admit(meta, make_word(index, left) | generation);
@@ -308,6 +319,7 @@ bool is_slot_free(const SlotPlace& place) {
 
 bool read_slab(UnitIndex unit, SlabReading* reading) {
   UnitMeta& meta = unit_meta(unit);
+  // ORDER: acquire pairs with admit: bits at least as new as the word, if not of one moment.
   const uint64_t word = meta.word.load(std::memory_order_acquire);
   if ((word & kLive) == 0) return false;
   reading->index = word_class(word);
@@ -320,7 +332,7 @@ void repair_after_fork() {
   const ChunkIndex chunks = page::g_window_owner.opened_chunks();
   for (UnitIndex unit = 0; unit < chunks * kUnitsPerChunk; ++unit) {
     UnitMeta& meta = unit_meta(unit);
-    const uint64_t word = meta.word.load(std::memory_order_relaxed);
+    const uint64_t word = meta.word.load(std::memory_order_relaxed);  // ORDER: no other thread runs
     if ((word & kExcluded) == 0) continue;
     const unsigned index = word_class(word);
     unsigned free = 0;

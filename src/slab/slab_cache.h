@@ -102,18 +102,20 @@ ASHLAR_ALWAYS_INLINE bool try_put_slot(const SlotPlace& place, unsigned index) {
   UnitMeta& meta = unit_meta(place.unit);
   uint64_t word = 0;
   if (ASHLAR_UNLIKELY(!try_exclude(meta, index, &word))) return false;
-  uint64_t& free_bits = meta.free_bits[place.slot / 64];
+  Relaxed<uint64_t>& free_bits = meta.free_bits[place.slot / 64];
+  const uint64_t before = free_bits;
   const uint64_t slot_bit = bit(place.slot % 64);
-  if (ASHLAR_UNLIKELY((free_bits & slot_bit) != 0 || is_noted(kClasses[index], word_free(word) + 1))) {
+  if (ASHLAR_UNLIKELY((before & slot_bit) != 0 || is_noted(kClasses[index], word_free(word) + 1))) {
     admit(meta, word);
     return false;
   }
-  free_bits |= slot_bit;
+  free_bits = before | slot_bit;
   admit(meta, add_free(word, 1));
   return true;
 }
 
 // Slots of the slab that are not free in it; a reading that other threads may change at once.
+// ORDER: relaxed: a hint for how long frees may wait.
 inline unsigned slots_out(UnitIndex unit, unsigned index) {
   return kClasses[index].slots - word_free(unit_meta(unit).word.load(std::memory_order_relaxed));
 }
@@ -152,6 +154,7 @@ struct SlabReading {
 };
 bool read_slab(UnitIndex unit, SlabReading* reading);
 
+// ORDER: relaxed: numbers for reports.
 // Requested against granted bytes, noted at a thread's first refills, then at every 16th.
 struct SampledSizes {
   std::atomic<size_t> requested;

@@ -24,6 +24,7 @@ constexpr size_t kReliefFloor = 8192;
 constexpr size_t kReliefPages = 16;   // most that one free purges, or little more
 constexpr unsigned kReliefSlabs = 4;  // and the slabs it looks into
 
+// ORDER: relaxed: where to look next, a hint that threads may overwrite.
 constinit std::atomic<UnitIndex> g_next_candidate{0};
 
 struct Holes {
@@ -100,6 +101,7 @@ uint64_t discard_pages(UnitIndex unit, uint64_t pages) {
 }
 
 // Six in ten of the pages of the slab are likely to be holes.
+// ORDER: relaxed: a hint, here and in the first look of purge_holes_of; try_exclude decides.
 bool is_mostly_holes(UnitIndex unit) {
   const uint64_t word = unit_meta(unit).word.load(std::memory_order_relaxed);
   return word_free(word) >= kClasses[word_class(word)].relief_slots;
@@ -154,8 +156,8 @@ size_t purge_candidates(size_t pages, unsigned most_slabs, Yield yield) {
 
 void relieve_holes() {
   const size_t budget = page::g_pages.budget_hint();
-  if (budget > SIZE_MAX / kReliefBudgets) return;  // nothing was handed out yet
-  const size_t backlog = g_hole_backlog.load(std::memory_order_relaxed);
+  if (budget > SIZE_MAX / kReliefBudgets) return;                         // nothing was handed out yet
+  const size_t backlog = g_hole_backlog.load(std::memory_order_relaxed);  // ORDER: an estimate
   if (backlog <= kReliefFloor || backlog <= kReliefBudgets * budget || g_options.hole_purge == 0) return;
   const bool many = backlog > kAnyBudgets * budget && backlog > 2 * kReliefFloor;
   purge_candidates(kReliefPages, kReliefSlabs, many ? Yield::kAny : Yield::kMost);

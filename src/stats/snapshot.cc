@@ -28,8 +28,7 @@ void add_bins(const cache::ThreadCache& cache, void* context) {
   bins.run_pages += cache.runs.pages;
   for (unsigned index = 1; index < slab::kClassCount; ++index) {
     bins.slots[index] += cache::bin_length(cache.bins[index]);
-    const cache::Pending pending = cache.pending[index];
-    if (pending.mask != 0) bins.slots[index] += count_bits(pending.mask);
+    bins.slots[index] += count_bits(cache.pending[index].mask);
   }
 }
 
@@ -183,6 +182,7 @@ void finish_classes(const BinSlots& bins, Walk* walk) {
     entry.size = kClasses[index].size;
     entry.bin_slots = bins.slots[index] < taken ? bins.slots[index] : taken;
     entry.live_slots = taken - entry.bin_slots;
+    // ORDER: relaxed: numbers for reports.
     entry.sampled_requested = slab::g_sampled[index].requested.load(std::memory_order_relaxed);
     entry.sampled_granted = slab::g_sampled[index].granted.load(std::memory_order_relaxed);
     bin_bytes += entry.bin_slots * entry.size;

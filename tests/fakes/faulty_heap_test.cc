@@ -257,9 +257,6 @@ TEST(FaultyHeap, ExhaustionIsNullAndRecovers) {
 
 // Without membarrier every entry of the slow path pays a fence; the gate of a fork works all the same.
 TEST(FaultyHeap, ForkWithoutMembarrier) {
-#ifdef ASHLAR_TEST_TSAN
-  GTEST_SKIP() << "ThreadSanitizer does not follow a fork of a threaded process";
-#endif
   EXPECT_EQ(test::run_in_child([] {
               fakes::reset();
               fakes::fail_always(Call::kMembarrier, true);

@@ -8,6 +8,12 @@
 #include <string>
 #include <vector>
 
+#ifdef ASHLAR_TEST_TSAN
+// Children of threaded processes run on, unwatched; by default ThreadSanitizer ends them when they start a
+// thread. NOLINTNEXTLINE(readability-identifier-naming, bugprone-reserved-identifier): the sanitizer's name
+extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
+#endif
+
 namespace {
 
 std::vector<std::string> list_tests(const std::string& filter) {

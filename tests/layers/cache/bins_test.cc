@@ -24,7 +24,7 @@ void expect_limits() {
   }
   ASSERT_EQ(bytes, t_cache.capacity_bytes);
   ASSERT_LE(bytes, g_options.cache_bytes + largest);
-  const Bin none = t_cache.bins[0];
+  const Bin& none = t_cache.bins[0];
   ASSERT_EQ(none.head, nullptr);
   ASSERT_EQ(none.capacity, 0);
 }

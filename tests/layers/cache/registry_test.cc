@@ -140,9 +140,6 @@ class Busy {
 };
 
 TEST_F(CacheTest, ForkWhileOthersAllocate) {
-#ifdef ASHLAR_TEST_TSAN
-  GTEST_SKIP() << "ThreadSanitizer does not follow a fork of a threaded process";
-#endif
   size_t lost = 0;
   {
     Busy busy;

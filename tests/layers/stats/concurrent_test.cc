@@ -8,9 +8,6 @@ namespace ashlar::stats {
 namespace {
 
 TEST(Concurrent, ReadingDisturbsNobody) {
-#ifdef ASHLAR_TEST_TSAN
-  GTEST_SKIP() << "the reader looks at bins and free bits of running threads; see stats/snapshot.h";
-#endif
   heap::deallocate(heap::allocate(1));
   std::atomic<bool> stop{false};
   std::atomic<size_t> bad{0};
