@@ -70,7 +70,8 @@ ASHLAR_ALWAYS_INLINE bool enter_quickly() {
   }
   depth.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);  // pairs with the membarrier of close_gate
-  if (ASHLAR_LIKELY(detail::g_gate.load(std::memory_order_relaxed) == 0)) return true;
+  // ORDER: acquire, as in SlowPath.
+  if (ASHLAR_LIKELY(detail::g_gate.load(std::memory_order_acquire) == 0)) return true;
   depth.store(0, std::memory_order_release);
   return false;
 }
