@@ -41,7 +41,8 @@ struct Symbol {
 // tells about that.
 const Symbol* first_foreign(const Symbol* symbols, size_t count, Dl_info* theirs) {
   Dl_info ours{};
-  dladdr(reinterpret_cast<const void*>(&ashlar_version), &ours);
+  // In a static program there is no loader to ask, and nobody to bind a name elsewhere.
+  if (dladdr(reinterpret_cast<const void*>(&ashlar_version), &ours) == 0) return nullptr;
   for (size_t i = 0; i < count; ++i) {
     if (symbols[i].address == nullptr || dladdr(symbols[i].address, theirs) == 0) return &symbols[i];
     const bool in_program = getauxval(AT_PHDR) - reinterpret_cast<uintptr_t>(theirs->dli_fbase) < 4096;
