@@ -28,17 +28,6 @@ constexpr int kLookMilliseconds = 20;
 constexpr std::chrono::seconds kPatience{10};
 constexpr int kForwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
 
-struct Pipe {
-  UniqueFd read;
-  UniqueFd write;
-};
-
-Pipe make_pipe() {
-  int fds[2];
-  if (pipe2(fds, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe2");
-  return {UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
 class Runner {
  public:
   Runner(const Launch& launch, const AnswerHandler& on_answer) : launch_(launch), on_answer_(on_answer) {}
@@ -78,21 +67,9 @@ class Runner {
   }
 
   [[noreturn]] void become_program() {
-    for (const auto& [name, value] : launch_.environment)
-      setenv(name.c_str(), value.c_str(), 1);
-    if (launch_.probe) {
-      int fd = fcntl(probe_pipe_.write.get(), F_DUPFD, kProbeFdFrom);
-      if (fd < 0) fd = dup(probe_pipe_.write.get());
-      setenv("ASHLAR_PROBE", fmt::format("{}:{}", getpid(), fd).c_str(), 1);
-    }
-    std::vector<char*> argv;
-    for (const std::string& word : launch_.argv)
-      argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
     sigaction(SIGCHLD, &old_sigchld_, nullptr);
     sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
-    execv(launch_.path.c_str(), argv.data());
-    const int error = errno;
+    const int error = execute(launch_, launch_.probe ? probe_pipe_.write.get() : -1);
     [[maybe_unused]] const ssize_t written = write(exec_pipe_.write.get(), &error, sizeof(error));
     _exit(127);
   }
@@ -204,6 +181,28 @@ class Runner {
 };
 
 }  // namespace
+
+Pipe make_pipe() {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe2");
+  return {UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+int execute(const Launch& launch, int probe_fd) {
+  for (const auto& [name, value] : launch.environment)
+    setenv(name.c_str(), value.c_str(), 1);
+  if (probe_fd >= 0) {
+    int fd = fcntl(probe_fd, F_DUPFD, kProbeFdFrom);
+    if (fd < 0) fd = dup(probe_fd);
+    setenv("ASHLAR_PROBE", fmt::format("{}:{}", getpid(), fd).c_str(), 1);
+  }
+  std::vector<char*> argv;
+  for (const std::string& word : launch.argv)
+    argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  execv(launch.path.c_str(), argv.data());
+  return errno;
+}
 
 Answer parse_answer(const std::string& line) {
   constexpr std::string_view kServing = "serving";

@@ -15,6 +15,14 @@
 
 namespace ashlar_command {
 
+struct Pipe {
+  UniqueFd read;
+  UniqueFd write;
+};
+
+/// A pipe that programs executed do not inherit. Throws std::system_error.
+Pipe make_pipe();
+
 struct Launch {
   std::string path;
   std::vector<std::string> argv;
@@ -50,6 +58,10 @@ struct Outcome {
 /// to it; those of the terminal are not, since it is in the same process group and has them already.
 /// Stopping works through the group too. Standard input and output of this process are given up.
 Outcome run_child(const Launch& launch, const AnswerHandler& on_answer);
+
+/// In a forked child: sets the environment, tells the library to answer its probe on `probe_fd` (-1: not
+/// asked) and executes the program. Returns only when that fails, with errno.
+int execute(const Launch& launch, int probe_fd);
 
 /// What a shell would report: the exit status, or 128 + signal.
 int exit_code(int wait_status);

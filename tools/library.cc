@@ -7,12 +7,15 @@
 #include <system_error>
 #include <vector>
 
+#include "file_name.h"
+
 namespace ashlar_command {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kSeparators = " :";
+// Of LD_PRELOAD; the file /etc/ld.so.preload may have lines as well.
+constexpr std::string_view kSeparators = " :\t\n";
 
 bool is_file(const fs::path& path) {
   std::error_code error;
@@ -29,8 +32,6 @@ std::vector<fs::path> sibling_library_directories(const fs::path& directory) {
   std::sort(found.begin(), found.end());
   return found;
 }
-
-std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
 
 }  // namespace
 
@@ -57,13 +58,20 @@ std::string find_library(const std::string& wanted) {
 
 bool preload_can_name(std::string_view path) { return path.find_first_of(" :$") == std::string_view::npos; }
 
-std::string_view ashlar_entry(std::string_view preload) {
+std::vector<std::string_view> preload_entries(std::string_view preload) {
+  std::vector<std::string_view> entries;
   std::size_t start = preload.find_first_not_of(kSeparators);
   while (start != std::string_view::npos) {
     const std::size_t end = std::min(preload.find_first_of(kSeparators, start), preload.size());
-    const std::string_view entry = preload.substr(start, end - start);
-    if (base_name(entry).starts_with("libashlar.so")) return entry;
+    entries.push_back(preload.substr(start, end - start));
     start = preload.find_first_not_of(kSeparators, end);
+  }
+  return entries;
+}
+
+std::string_view ashlar_entry(std::string_view preload) {
+  for (const std::string_view entry : preload_entries(preload)) {
+    if (file_name(entry).starts_with("libashlar.so")) return entry;
   }
   return {};
 }

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ashlar_command {
 
@@ -24,6 +25,9 @@ bool preload_can_name(std::string_view path);
 /// `existing` with `library` behind it, unless a libashlar.so is in it already. What is there keeps
 /// its place and its spelling.
 std::string join_preload(std::string_view existing, std::string_view library);
+
+/// The entries of an LD_PRELOAD value, or of /etc/ld.so.preload.
+std::vector<std::string_view> preload_entries(std::string_view preload);
 
 /// The entry of an LD_PRELOAD value that is a libashlar.so, empty when there is none.
 std::string_view ashlar_entry(std::string_view preload);

@@ -5,9 +5,11 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <string>
 #include <vector>
 
+#include "doctor/doctor.h"
 #include "options.h"
 #include "run.h"
 
@@ -21,6 +23,8 @@ constexpr const char* kExitCodes =
     "       or the command line is wrong;\n"
     "  126  the program is not executable;\n"
     "  127  the program was not found.\n"
+    "Exit status of `doctor`: 0; 1 when something stops Ashlar from serving; 2 when the command line is\n"
+    "wrong; 126 and 127 as above.\n"
     "Every other failure of this command: 125. See ashlar(1).";
 
 struct CommandLine {
@@ -75,49 +79,104 @@ void add_options(CLI::App& app, ashlar_command::OptionsRequest& request) {
   options->add_option("--lib", request.library, "The library to ask")->type_name("PATH");
 }
 
+void add_doctor(CLI::App& app, ashlar_command::DoctorRequest& request) {
+  CLI::App* doctor =
+      app.add_subcommand("doctor",
+                         "Say whether Ashlar serves a program or a process, and what stands in its way:\n"
+                         "ashlar doctor [OPTIONS] [-- PROGRAM [ARGUMENTS...]]");
+  doctor->prefix_command();
+  doctor->footer(
+      "The program is started and stopped before its main function. Without PROGRAM and --pid, a\n"
+      "program of this command's own stands in for it.\n"
+      "Exit status: 0; 1 when something stops Ashlar from serving; 2 when the command line is wrong;\n"
+      "126 and 127 as `ashlar run`.");
+  doctor->add_option("--pid", request.pid, "Look into a running process instead")
+      ->type_name("PID")
+      ->check(CLI::Range(1, std::numeric_limits<int>::max()));
+  doctor->add_flag("--as-is", request.as_is,
+                   "Start the program as the environment has it: do not add Ashlar to LD_PRELOAD");
+  doctor->add_option("--conf", request.conf, "Options to look at, added to ASHLAR_CONF")
+      ->type_name("KEY:VALUE,...");
+  doctor
+      ->add_option("--lib", request.library,
+                   "The library to preload instead of the one installed with this command")
+      ->type_name("PATH");
+  doctor->add_flag("--json", request.json, "Print the report as JSON");
+  doctor->add_flag("-v,--verbose", request.verbose, "Show also what is as it should be");
+}
+
 std::string usage_text(const std::string& what) {
   return fmt::format("ashlar: {}\nTry `ashlar --help`.\n", what);
 }
 
-int usage_error(const std::string& what) {
+int usage_error(const std::string& what, int status = kExitOurs) {
   fmt::print(stderr, "{}", usage_text(what));
-  return kExitOurs;
+  return status;
 }
 
-/// `ashlar run PROGRAM -x` works without "--" too; then the first word that is no option of ours starts
-/// the program's command line, and a "--" in it is the program's.
+/// The words of the program's command line. `ashlar run PROGRAM -x` works without "--" too; then the first
+/// word that is no option of ours starts it, and a "--" in it is the program's. False: that word is an option
+/// that we don't know.
+bool program_words(const CLI::App& app, const CommandLine& line, std::vector<std::string>& words) {
+  words = app.remaining();
+  if (!words.empty() && words.front().starts_with('-')) return false;
+  if (!words.empty() && line.marked) words.emplace_back("--");
+  words.insert(words.end(), line.program.begin(), line.program.end());
+  return true;
+}
+
 int start(const CLI::App& run_app, const CommandLine& line, ashlar_command::RunRequest& request) {
-  request.words = run_app.remaining();
-  if (!request.words.empty() && request.words.front().starts_with('-')) {
+  if (!program_words(run_app, line, request.words)) {
     return usage_error(fmt::format("run: unknown option {}", request.words.front()));
   }
-  if (!request.words.empty() && line.marked) request.words.emplace_back("--");
-  request.words.insert(request.words.end(), line.program.begin(), line.program.end());
   if (request.words.empty()) return usage_error("run: no program given");
   return ashlar_command::run(request);
 }
 
+int examine(const CLI::App& doctor_app, const CommandLine& line, ashlar_command::DoctorRequest& request) {
+  using ashlar_command::kExitUsage;
+  if (!program_words(doctor_app, line, request.words)) {
+    return usage_error(fmt::format("doctor: unknown option {}", request.words.front()), kExitUsage);
+  }
+  if (line.marked && line.program.empty() && request.words.empty()) {
+    return usage_error("doctor: no program behind --", kExitUsage);
+  }
+  if (request.pid != 0 && !request.words.empty()) {
+    return usage_error("doctor: --pid or a program, not both", kExitUsage);
+  }
+  return ashlar_command::doctor(request);
+}
+
 int command(int argc, char** argv) {
-  CLI::App app("Ashlar, a drop-in malloc: run programs under it, see its options.", "ashlar");
+  CLI::App app(
+      "Ashlar, a drop-in malloc: run programs under it, see whether it serves them, see its options.",
+      "ashlar");
   app.set_version_flag("--version", std::string("ashlar ") + ASHLAR_VERSION);
   app.require_subcommand(0, 1);  // none is reported below, behind what is wrong with the words given
   app.failure_message([](const CLI::App*, const CLI::Error& error) { return usage_text(error.what()); });
   app.footer(kExitCodes);
   ashlar_command::RunRequest run_request;
   ashlar_command::OptionsRequest options_request;
+  ashlar_command::DoctorRequest doctor_request;
   add_run(app, run_request);
+  add_doctor(app, doctor_request);
   add_options(app, options_request);
 
   const CommandLine line = split(argc, argv);
   try {
     app.parse(std::vector<std::string>(line.own.rbegin(), line.own.rend()));
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitOurs;
+    const bool for_doctor = !line.own.empty() && line.own.front() == "doctor";
+    const int wrong = for_doctor ? ashlar_command::kExitUsage : kExitOurs;
+    return app.exit(error) == 0 ? 0 : wrong;
   }
   if (const CLI::App* run_app = app.get_subcommand("run"); run_app->parsed()) {
     return start(*run_app, line, run_request);
   }
-  if (!app.got_subcommand("options")) return usage_error("no subcommand given: run or options");
+  if (const CLI::App* doctor_app = app.get_subcommand("doctor"); doctor_app->parsed()) {
+    return examine(*doctor_app, line, doctor_request);
+  }
+  if (!app.got_subcommand("options")) return usage_error("no subcommand given: run, doctor or options");
   return ashlar_command::print_options(options_request, argv);
 }
 

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,14 @@ namespace ashlar_command {
 
 /// The text of /proc/PID/maps, empty when it cannot be read (the process is gone).
 std::string read_maps(pid_t pid);
+
+/// One line of the text.
+struct Mapping {
+  std::uint64_t start = 0;  // addresses; `end` is the first that is no longer mapped
+  std::uint64_t end = 0;
+  std::string path;  // empty: no file
+};
+std::vector<Mapping> mappings(std::string_view maps);
 
 /// The files mapped, each once, in order of address.
 std::vector<std::string> mapped_files(std::string_view maps);

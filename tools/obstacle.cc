@@ -9,12 +9,12 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "file_name.h"
+
 namespace ashlar_command {
 namespace {
 
 constexpr std::string_view kDropsPreload = "the dynamic loader drops LD_PRELOAD for it (secure execution)";
-
-std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
 
 }  // namespace
 
@@ -61,7 +61,7 @@ std::string elf_obstacle(const FileFacts& file, const FileFacts& library) {
   if (!file.has_interpreter) {
     return "statically linked: LD_PRELOAD can't reach it; link libashlar.a into it instead";
   }
-  if (base_name(file.interpreter).starts_with("ld-musl")) {
+  if (file_name(file.interpreter).starts_with("ld-musl")) {
     return fmt::format("built for musl ({}); this Ashlar is for glibc", file.interpreter);
   }
   return {};

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "file_name.h"
+
 namespace ashlar_command {
 namespace {
 
@@ -20,11 +22,9 @@ Found examine(const std::string& path) {
   return access(path.c_str(), X_OK) == 0 ? Found::kYes : Found::kNotExecutable;
 }
 
-std::string_view base_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
-
 /// NAME when `facts` is the line "#!…/env NAME" with nothing else on it, otherwise empty.
 std::string name_for_env(const FileFacts& facts) {
-  if (base_name(facts.interpreter) != "env") return {};
+  if (file_name(facts.interpreter) != "env") return {};
   const std::string& name = facts.script_argument;
   const bool plain = name.find_first_of(" \t=") == std::string::npos && !name.starts_with('-');
   return plain ? name : std::string{};

@@ -23,27 +23,6 @@ void say(fmt::format_string<Args...> format, Args&&... args) {
   fmt::print(stderr, "ashlar: {}\n", fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// The words for what is wrong with a file that cannot be executed; returns the exit status.
-int report_missing(const Program& program) {
-  const std::string by =
-      program.chain.empty() ? std::string{} : fmt::format(" (interpreter of {})", program.chain.back().path);
-  if (program.found == Found::kNo) {
-    say("{}: not found{}", program.missing, by);
-    return kExitNotFound;
-  }
-  say("{}: not executable{}", program.missing, by);
-  return kExitNotExecutable;
-}
-
-/// The program, and for a script what runs it.
-std::string describe(const Program& program) {
-  std::string text = program.chain.front().path;
-  for (std::size_t i = 1; i < program.chain.size(); ++i) {
-    text += fmt::format(", run by {}", program.chain[i].path);
-  }
-  return text;
-}
-
 std::string conf_of(const RunRequest& request) {
   std::string conf = join_conf(environment("ASHLAR_CONF"), request.conf);
   if (!request.stats.empty()) conf = join_conf(conf, "stats_at_exit:" + request.stats);
@@ -109,6 +88,25 @@ int run_served(const RunRequest& request, Launch launch, const std::string& name
 }
 
 }  // namespace
+
+int report_missing(const Program& program) {
+  const std::string by =
+      program.chain.empty() ? std::string{} : fmt::format(" (interpreter of {})", program.chain.back().path);
+  if (program.found == Found::kNo) {
+    say("{}: not found{}", program.missing, by);
+    return kExitNotFound;
+  }
+  say("{}: not executable{}", program.missing, by);
+  return kExitNotExecutable;
+}
+
+std::string describe(const Program& program) {
+  std::string text = program.chain.front().path;
+  for (std::size_t i = 1; i < program.chain.size(); ++i) {
+    text += fmt::format(", run by {}", program.chain[i].path);
+  }
+  return text;
+}
 
 int run(const RunRequest& request) {
   const Program program = resolve_program(request.words, search_path_of_environment());

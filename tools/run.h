@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "program.h"
+
 namespace ashlar_command {
 
 /// Exit status for everything that is this command's own failure, as env(1) and timeout(1) use it.
@@ -20,6 +22,12 @@ struct RunRequest {
   bool strict = false;
   bool verbose = false;
 };
+
+/// Says on stderr what is wrong with a program that cannot be executed; returns the exit status.
+int report_missing(const Program& program);
+
+/// The program, and for a script what runs it.
+std::string describe(const Program& program);
 
 /// Does it all and returns the exit status.
 int run(const RunRequest& request);

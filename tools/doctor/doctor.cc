@@ -1,0 +1,215 @@
+// `ashlar doctor`: finds what is to be looked at, gathers the evidence, has it judged. See doctor.h.
+#include "doctor/doctor.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+#include "doctor/environment_checks.h"
+#include "doctor/names.h"
+#include "doctor/neighbour_checks.h"
+#include "doctor/report.h"
+#include "doctor/serving_checks.h"
+#include "doctor/stopped_program.h"
+#include "doctor/system_checks.h"
+#include "library.h"
+#include "obstacle.h"
+#include "program.h"
+#include "run.h"
+
+namespace ashlar_command {
+namespace {
+
+void append(Findings& findings, Findings more) {
+  findings.insert(findings.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+/// What holds for a process, whatever is in it.
+Findings check_surroundings(const ProcessFacts& process, const Tree& files) {
+  const Tree system;
+  Findings findings;
+  append(findings, check_conf(process.environment, process.secure));
+  append(findings, check_leftovers(process.environment));
+  append(findings, check_preload(process.environment, files));
+  append(findings, check_limits(process, usable_memory(system, process.cgroup)));
+  findings.push_back(check_cgroup(system, process.cgroup));
+  findings.push_back(check_mappings(system, mappings(process.maps).size()));
+  findings.push_back(check_overcommit(system));
+  findings.push_back(check_huge_pages(system, process.huge_pages_off));
+  findings.push_back(check_page_size(process.page_size));
+  return findings;
+}
+
+Findings check_inside(const Evidence& evidence) {
+  Findings findings;
+  append(findings, check_loaded(evidence));
+  append(findings, check_serving(evidence));
+  append(findings, check_bindings(evidence));
+  append(findings, check_allocators(evidence.image));
+  append(findings, check_tools(evidence.image, evidence.process));
+  append(findings, check_modules(evidence.image));
+  for (const LoadedObject& object : evidence.image.objects) {
+    if (object.elf.error.empty()) continue;
+    findings.push_back({"objects", Severity::kNote, fmt::format("{}: {}", object.path, object.elf.error),
+                        "What it calls and defines is not known.", ""});
+  }
+  return findings;
+}
+
+int print(const DoctorRequest& request, const Report& report) {
+  const std::string text = request.json ? json_report(report) : text_report(report, request.verbose);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return count_of(report.findings, Severity::kProblem) > 0 ? kExitProblem : 0;
+}
+
+int examine_process(const DoctorRequest& request) {
+  const std::string who = std::to_string(request.pid);
+  if (kill(request.pid, 0) != 0 && errno == ESRCH) {
+    fmt::print(stderr, "ashlar: doctor: there is no process {}\n", request.pid);
+    return kExitUsage;
+  }
+  const ProcessFacts process = read_process(Tree(), who);
+  if (!process.readable) {
+    return print(request, {fmt::format("process {}", who),
+                           {{"process", Severity::kProblem, "cannot be looked into",
+                             "It belongs to another user, is a thread of the kernel, or has ended.",
+                             "Run this as root or as the process's user."}},
+                           nullptr});
+  }
+  const Tree files("/proc/" + who + "/root");
+  const Image image = read_image(process, files, memory_of(request.pid));
+  Report report{fmt::format("process {}, {}", who, process.program), {}, &image};
+  report.findings = check_inside({process, image, files, std::nullopt, false});
+  append(report.findings, check_surroundings(process, files));
+  return print(request, report);
+}
+
+/// The program that is to be started, and how.
+struct Plan {
+  Launch launch;
+  ElfObject object;        // of the file that decides
+  bool built_in = false;   // Ashlar is linked into it
+  bool preloaded = false;  // this command adds Ashlar
+};
+
+/// What keeps the dynamic loader from bringing Ashlar into the program; nothing, or one finding.
+Findings check_obstacle(const Program& program, const Plan& plan, const FileFacts& library) {
+  const std::string reason = obstacle(program, library, current_caller());
+  if (reason.empty() || plan.built_in) return {};
+  Finding finding{"program", Severity::kProblem, reason, "It was not started.", ""};
+  const std::string secure =
+      secure_execution_reason(privileges_of(program.chain.back().path), current_caller());
+  if (secure.empty() || secure != reason) return {finding};
+  const std::vector<std::string>& needed = plan.object.needed;
+  const bool linked = std::any_of(needed.begin(), needed.end(),
+                                  [](const std::string& name) { return name.starts_with("libashlar.so"); });
+  if (linked) {
+    finding.severity = Severity::kNote;
+    finding.meaning = "It was not started; but it is linked with Ashlar, which the loader does not drop.";
+  } else {
+    finding.remedy = "Link the program with Ashlar.";
+  }
+  return {finding};
+}
+
+/// What is known before the start and forbids it. Where it doesn't, completes the plan.
+Findings prepare(const DoctorRequest& request, const Program& program, Plan& plan) {
+  plan.object = read_object(program.chain.back().path);
+  plan.built_in = !plan.object.ashlar_version.empty();
+  const std::string library = find_library(request.library);
+  // Without a library, this command stands in: it is built for the same machine.
+  const FileFacts facts = inspect_file(library.empty() ? std::string("/proc/self/exe") : library);
+  if (Findings findings = check_obstacle(program, plan, facts); !findings.empty()) return findings;
+  for (const auto& [symbol, address] : plan.object.wants) {
+    if (const std::string_view tool = sanitizer_of(symbol); !tool.empty() && symbol.ends_with("_init")) {
+      return {{"sanitizer", Severity::kProblem, fmt::format("the program is built with {}", tool),
+               "It brings a malloc of its own and stops when another is preloaded. It was not started.",
+               "Use a build without the sanitizer with Ashlar, or this one without Ashlar."}};
+    }
+  }
+  plan.preloaded = !request.as_is && !plan.built_in && ashlar_entry(environment("LD_PRELOAD")).empty();
+  if (plan.preloaded && (library.empty() || !preload_can_name(library))) {
+    return {{"library", Severity::kProblem,
+             library.empty() ? fmt::format("no {} beside this command or in ../lib*", kLibraryName)
+                             : fmt::format("LD_PRELOAD cannot name {}", library),
+             "There is nothing to preload.", "Name one with --lib, in a path without blanks, colons and $."}};
+  }
+  plan.launch = {program.path, program.argv, {}, true};
+  auto& variables = plan.launch.environment;
+  if (plan.preloaded) {
+    variables.emplace_back("LD_PRELOAD", join_preload(environment("LD_PRELOAD"), library));
+  }
+  const std::string conf = join_conf(environment("ASHLAR_CONF"), request.conf);
+  if (!conf.empty()) variables.emplace_back("ASHLAR_CONF", conf);
+  return {};
+}
+
+/// What the loader and the library wrote while the program was started.
+void add_messages(const std::string& messages, Findings& findings) {
+  std::string_view rest = messages;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    // What the library says of ASHLAR_CONF has a finding of its own.
+    if (line.empty() || line.starts_with("ashlar: ASHLAR_CONF")) continue;
+    findings.push_back(
+        {"messages", Severity::kNote, std::string(line), "Written to stderr before main.", ""});
+  }
+}
+
+/// Starts the program with every call bound before main, so that each can be seen. Where a function is
+/// missing that it would never call, that fails; then as it would start by itself.
+std::unique_ptr<StoppedProgram> start(const Plan& plan) {
+  Launch bound = plan.launch;
+  bound.environment.emplace_back("LD_BIND_NOW", "1");
+  auto program = std::make_unique<StoppedProgram>(bound, plan.built_in);
+  if (!program->error().empty()) program = std::make_unique<StoppedProgram>(plan.launch, plan.built_in);
+  return program;
+}
+
+int examine_program(const DoctorRequest& request, const Program& program, std::string subject) {
+  Report report{std::move(subject), {}, nullptr};
+  Plan plan;
+  report.findings = prepare(request, program, plan);
+  if (!report.findings.empty()) {
+    append(report.findings, check_surroundings(read_process(Tree(), "self"), Tree()));
+    return print(request, report);
+  }
+  const std::unique_ptr<StoppedProgram> stopped = start(plan);
+  if (!stopped->error().empty()) {
+    report.findings.push_back({"start", Severity::kProblem, stopped->error(), "It could not be looked into.",
+                               "`ashlar run --verbose -- PROGRAM` runs it and asks the library."});
+    add_messages(stopped->messages(), report.findings);
+    append(report.findings, check_surroundings(read_process(Tree(), "self"), Tree()));
+    return print(request, report);
+  }
+  const ProcessFacts process = read_process(Tree(), std::to_string(stopped->pid()));
+  const Image image = read_image(process, Tree(), memory_of(stopped->pid()));
+  report.image = &image;
+  report.findings = check_inside({process, image, Tree(), stopped->answer(), plan.preloaded});
+  add_messages(stopped->messages(), report.findings);
+  append(report.findings, check_surroundings(process, Tree()));
+  return print(request, report);
+}
+
+}  // namespace
+
+int doctor(const DoctorRequest& request) {
+  if (request.pid != 0) return examine_process(request);
+  const bool own = request.words.empty();
+  const std::vector<std::string> words =
+      own ? std::vector<std::string>{"/proc/self/exe", "--version"} : request.words;
+  const Program program = resolve_program(words, search_path_of_environment());
+  if (program.found != Found::kYes) return report_missing(program);
+  return examine_program(request, program,
+                         own ? std::string("a program of its own, stopped before main")
+                             : describe(program) + ", stopped before main");
+}
+
+}  // namespace ashlar_command

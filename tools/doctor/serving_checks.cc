@@ -1,0 +1,279 @@
+// See serving_checks.h.
+#include "doctor/serving_checks.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <set>
+
+#include "doctor/names.h"
+#include "file_name.h"
+#include "library.h"
+
+namespace ashlar_command {
+namespace {
+
+bool is_cxx_library(const LoadedObject& object) {
+  const std::string_view name = file_name(object.path);
+  return name.starts_with("libstdc++") || name.starts_with("libc++");
+}
+
+bool is_loader(const LoadedObject& object) { return file_name(object.path).starts_with("ld-"); }
+
+std::vector<std::size_t> ashlars(const Image& image) {
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < image.objects.size(); ++i) {
+    if (image.objects[i].is_ashlar()) found.push_back(i);
+  }
+  return found;
+}
+
+/// Whether one of the entries names the object.
+bool names_object(const std::string& preload, const LoadedObject& object, const Tree& files) {
+  for (const std::string_view entry : preload_entries(preload)) {
+    std::error_code error;
+    const std::filesystem::path real = std::filesystem::canonical(files.real(entry), error);
+    if (!error && real == std::filesystem::canonical(files.real(object.path), error)) return true;
+    if (!object.elf.soname.empty() && file_name(entry) == object.elf.soname) return true;
+  }
+  return false;
+}
+
+std::string variable(const Environment& environment, const std::string& name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? std::string{} : found->second;
+}
+
+/// By what path the object came into the process; empty when nothing at the start asked for it.
+std::string path_of(const Evidence& evidence, const LoadedObject& object) {
+  const std::string preload = variable(evidence.process.environment, "LD_PRELOAD");
+  if (&object == evidence.image.program()) return "linked into the program (libashlar.a)";
+  if (evidence.preloaded_here) return "by LD_PRELOAD, as `ashlar run` sets it";
+  if (!evidence.process.secure && names_object(preload, object, evidence.files)) return "by LD_PRELOAD";
+  if (names_object(evidence.files.read("/etc/ld.so.preload").value_or(""), object, evidence.files)) {
+    return "by /etc/ld.so.preload";
+  }
+  for (const LoadedObject& other : evidence.image.objects) {
+    const auto& needed = other.elf.needed;
+    if (std::find(needed.begin(), needed.end(), object.elf.soname) != needed.end()) {
+      return fmt::format("linked: {} needs it", short_name(other));
+    }
+  }
+  return {};
+}
+
+/// Why there is no Ashlar.
+Finding not_loaded(const Evidence& evidence) {
+  const Environment& environment = evidence.process.environment;
+  const std::string entry(ashlar_entry(variable(environment, "LD_PRELOAD")));
+  Finding finding{"loaded", Severity::kProblem, "Ashlar is not in the process", "",
+                  "Start the program with `ashlar run -- PROGRAM`, or link it with Ashlar."};
+  const LoadedObject* const program = evidence.image.program();
+  // Under valgrind the kernel's program is valgrind, which is static.
+  const bool is_static = program != nullptr && program->elf.error.empty() && program->elf.needed.empty() &&
+                         !maps_file(mapped_files(evidence.process.maps), "vgpreload_");
+  if (!entry.empty() && is_static) {
+    finding.meaning =
+        fmt::format("LD_PRELOAD names {}, but the program is statically linked: no loader reads it.", entry);
+    finding.remedy = "Link libashlar.a into the program.";
+  } else if (!entry.empty() && evidence.process.secure) {
+    finding.meaning = fmt::format(
+        "LD_PRELOAD names {}, but the program runs with more rights than its caller: the loader drops it.",
+        entry);
+    finding.remedy =
+        "Link the program with Ashlar, or name the library in /etc/ld.so.preload (for every program).";
+  } else if (!entry.empty()) {
+    finding.meaning = fmt::format(
+        "LD_PRELOAD names {}, but the loader did not take it: it says why on stderr at the "
+        "start (not found there, another architecture, an older glibc).",
+        entry);
+    finding.remedy = "See the first lines of the program's stderr; `ashlar doctor -- PROGRAM` repeats them.";
+  } else if (is_static) {
+    finding.meaning = "The program is statically linked.";
+    finding.remedy = "Link libashlar.a into the program.";
+  } else {
+    finding.meaning = "Neither LD_PRELOAD nor /etc/ld.so.preload nor a library of the program names it.";
+  }
+  return finding;
+}
+
+/// Calls that go to one object, by who calls: the names called.
+using Callers = std::map<std::size_t, Names>;
+
+std::string describe_callers(const Image& image, const Callers& callers) {
+  Names objects;
+  Names symbols;
+  for (const auto& [importer, names] : callers) {
+    objects.insert(short_name(image.objects[importer]));
+    symbols.insert(names.begin(), names.end());
+  }
+  return fmt::format("{}: {}", shown(objects), shown(symbols));
+}
+
+/// What a call that goes past Ashlar means, and what to do, by who gets it.
+Finding explain_target(const Evidence& evidence, std::size_t target, const Callers& callers) {
+  const Image& image = evidence.image;
+  const LoadedObject& object = image.objects[target];
+  Finding finding{
+      "bindings", Severity::kProblem,
+      fmt::format("{} go to {}, not to Ashlar", describe_callers(image, callers), short_name(object)), "",
+      ""};
+  const std::size_t ashlar = ashlars(image).front();
+  const bool ahead = target < ashlar;
+  const bool itself = callers.size() == 1 && callers.begin()->first == target;
+  const std::string danger =
+      " A block of one that the other frees is lost (Ashlar names it once and ignores it) or stops the "
+      "program.";
+  if (ahead && evidence.answer && evidence.answer->verdict == Verdict::kServing) {
+    finding.severity = Severity::kNote;
+    finding.meaning = fmt::format(
+        "{} defines them and hands on to Ashlar: what they returned when the library tried "
+        "them was Ashlar's.",
+        short_name(object));
+  } else if (ahead) {
+    finding.meaning =
+        fmt::format("{} defines them and comes before Ashlar in the loader's search.", short_name(object)) +
+        danger;
+    finding.remedy = target == 0 ? "Build the program without its own malloc, or run it without Ashlar."
+                                 : "Put Ashlar before it in LD_PRELOAD, or leave it out.";
+    if (!evidence.answer) finding.remedy += " Whether it hands on to Ashlar tells: ashlar doctor -- PROGRAM.";
+  } else if (itself) {
+    finding.meaning = fmt::format("{} binds to its own definitions first{}.", short_name(object),
+                                  object.elf.symbolic ? " (DT_SYMBOLIC)" : "");
+    finding.remedy = "Harmless while its blocks stay inside it; otherwise build it without -Bsymbolic.";
+    finding.severity = Severity::kWarning;
+  } else {
+    finding.meaning =
+        "They were opened by dlopen with RTLD_DEEPBIND (or linked with -Bsymbolic): their own libraries "
+        "are searched first." +
+        danger;
+    finding.remedy = "Open them without RTLD_DEEPBIND, or link them with libashlar.so.1 before libc.";
+  }
+  return finding;
+}
+
+Finding explain_operators(const Image& image, std::size_t target, const Callers& callers) {
+  const LoadedObject& object = image.objects[target];
+  Finding finding{"operator new", Severity::kNote,
+                  fmt::format("{} go to {}", describe_callers(image, callers), short_name(object)), "", ""};
+  finding.meaning = is_cxx_library(object)
+                        ? "It calls malloc, so Ashlar serves all the same."
+                        : "The program replaces them. What they take from malloc is Ashlar's.";
+  return finding;
+}
+
+}  // namespace
+
+std::string bound_where(const Image& image, const std::string& symbol) {
+  std::map<std::size_t, std::size_t> callers;
+  for (const Binding& binding : image.bindings) {
+    if (binding.symbol == symbol && !image.objects[binding.importer].is_ashlar()) ++callers[binding.target];
+  }
+  std::vector<std::string> parts;
+  for (const auto& [target, count] : callers) {
+    parts.push_back(
+        fmt::format("{} ({} object{})", short_name(image.objects[target]), count, count == 1 ? "" : "s"));
+  }
+  if (!parts.empty()) return fmt::format("{}", fmt::join(parts, ", "));
+  const std::optional<std::size_t> definer = image.first_definer(symbol);
+  return definer ? fmt::format("{} (nobody calls it yet)", short_name(image.objects[*definer])) : "nowhere";
+}
+
+Findings check_loaded(const Evidence& evidence) {
+  const std::vector<std::size_t> found = ashlars(evidence.image);
+  if (found.empty()) return {not_loaded(evidence)};
+  const LoadedObject& first = evidence.image.objects[found.front()];
+  const std::string path = path_of(evidence, first);
+  Findings findings;
+  if (path.empty()) {
+    findings.push_back({"loaded", Severity::kProblem, fmt::format("{}, by dlopen", first.path),
+                        "It came when malloc was bound already: only what is loaded after it may find it.",
+                        "Preload it (ashlar run), or link the program with it."});
+  } else {
+    findings.push_back({"loaded", Severity::kOk,
+                        fmt::format("{} {}, {}", first.path, first.elf.ashlar_version, path), "", ""});
+  }
+  for (std::size_t i = 1; i < found.size(); ++i) {
+    const LoadedObject& second = evidence.image.objects[found[i]];
+    findings.push_back({"loaded", Severity::kWarning,
+                        fmt::format("a second Ashlar: {} {}", second.path, second.elf.ashlar_version),
+                        "The first in the loader's search serves; the second only costs memory.",
+                        "Leave one of them out."});
+  }
+  return findings;
+}
+
+Findings check_serving(const Evidence& evidence) {
+  const Image& image = evidence.image;
+  const std::vector<std::size_t> found = ashlars(image);
+  if (evidence.answer) {
+    const Answer& answer = *evidence.answer;
+    if (answer.verdict == Verdict::kServing) {
+      return {{"serving", Severity::kOk,
+               fmt::format("asked inside the process, libashlar {} says that it serves", answer.text), "",
+               ""}};
+    }
+    if (found.empty()) return {};
+    const bool silent = answer.verdict == Verdict::kSilent;
+    return {{"serving", Severity::kProblem,
+             silent
+                 ? answer.text
+                 : fmt::format("asked inside the process, the library says: {} is not Ashlar's", answer.text),
+             silent ? "Nothing shows that Ashlar serves." : "Somebody else's comes first.", ""}};
+  }
+  if (found.empty()) return {};
+  const LoadedObject& ashlar = image.objects[found.front()];
+  if (&ashlar == image.program() && !image.bindings_known) {
+    return {{"serving", Severity::kOk, "malloc is linked into the program", "", ""}};
+  }
+  if (!image.bindings_known) {
+    return {{"serving", Severity::kNote, "not known: the process's memory cannot be read",
+             "Ashlar is mapped; who calls it is not seen.",
+             "Run this as root, or as the process's user where kernel.yama.ptrace_scope is 0."}};
+  }
+  std::size_t ours = 0;
+  std::size_t all = 0;
+  for (const Binding& binding : image.bindings) {
+    if (is_operator_name(binding.symbol) || image.objects[binding.importer].is_ashlar()) continue;
+    ++all;
+    if (image.objects[binding.target].is_ashlar()) ++ours;
+  }
+  const std::string count =
+      fmt::format("{} of {} bound calls of malloc and its family lead to Ashlar", ours, all);
+  if (ours > 0) return {{"serving", Severity::kOk, count, "", ""}};
+  return {{"serving", Severity::kProblem, count, "Ashlar is mapped and serves nobody.", ""}};
+}
+
+Findings check_bindings(const Evidence& evidence) {
+  const Image& image = evidence.image;
+  if (ashlars(image).empty() || !image.bindings_known) return {};
+  std::map<std::size_t, Callers> family;
+  std::map<std::size_t, Callers> operators;
+  for (const Binding& binding : image.bindings) {
+    const LoadedObject& importer = image.objects[binding.importer];
+    if (image.objects[binding.target].is_ashlar() || importer.is_ashlar() || is_loader(importer)) continue;
+    auto& group = is_operator_name(binding.symbol) ? operators : family;
+    group[binding.target][binding.importer].insert(binding.symbol);
+  }
+  Findings findings;
+  for (const auto& [target, callers] : family)
+    findings.push_back(explain_target(evidence, target, callers));
+  for (const auto& [target, callers] : operators)
+    findings.push_back(explain_operators(image, target, callers));
+  if (findings.empty()) {
+    findings.push_back(
+        {"bindings", Severity::kOk,
+         fmt::format("malloc → {}; operator new → {}; posix_memalign → {}", bound_where(image, "malloc"),
+                     bound_where(image, "_Znwm"), bound_where(image, "posix_memalign")),
+         image.unbound == 0 ? std::string{}
+                            : fmt::format("{} calls are bound when they first happen.", image.unbound),
+         ""});
+  }
+  return findings;
+}
+
+}  // namespace ashlar_command

@@ -1,0 +1,47 @@
+// Starts a program and stops it before its main function, to be looked at: everything is loaded and bound,
+// the library has answered its probe, and the program itself has done nothing.
+//
+// Owns the process, which ends with it. By ptrace(2) of the child: a breakpoint at the program's entry point,
+// where the dynamic loader hands over. One thread: the one that made it must use it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "child.h"
+
+namespace ashlar_command {
+
+class StoppedProgram {
+ public:
+  /// Starts it. `built_in`: Ashlar is linked into the program itself, whose constructors run behind the entry
+  /// point; then it is stopped at the answer instead.
+  StoppedProgram(const Launch& launch, bool built_in);
+  StoppedProgram(const StoppedProgram&) = delete;
+  StoppedProgram& operator=(const StoppedProgram&) = delete;
+  ~StoppedProgram();
+
+  /// Why it is not there to be looked at; empty when it is.
+  const std::string& error() const { return error_; }
+  pid_t pid() const { return child_; }
+  const Answer& answer() const { return answer_; }
+  /// What it, and the loader before it, wrote to stderr; the beginning.
+  std::string messages() const;
+
+ private:
+  void start(const Launch& launch);
+  void run_to_entry();
+  void run_to_answer();
+  bool wait_for_stop(int* signal);
+  void read_answer();
+
+  pid_t child_ = -1;
+  bool ended_ = false;
+  std::string error_;
+  Answer answer_;
+  Pipe probe_;
+  UniqueFd messages_;
+};
+
+}  // namespace ashlar_command
