@@ -28,6 +28,7 @@ constinit std::atomic<bool> g_has_key{false};
 constinit bool g_gate_timed_out = false;  // the forking thread's
 
 constexpr unsigned kGateRounds = 2000;             // of 50 us and more: about 0.2 s
+constexpr unsigned kHolderRounds = 300;            // the same for one that holds a lock of ours: some 5 ms
 constexpr unsigned kGatePatience = 3000;           // the same for those who wait outside: about 0.3 s
 constinit std::atomic<bool> g_gate_passed{false};  // somebody went through the closed gate
 constinit unsigned g_gate_depth = 0;               // the forking thread's: forks within its own fork
@@ -169,10 +170,14 @@ void close_gate() {
   }
   // Bounded only if this thread is itself inside, because a signal handler forks in the middle of our slow
   // path: then a thread inside may wait for what this one holds. What is half done is mended in the child.
+  // One that holds a lock there waits less: whoever is inside soon waits for that lock.
   const bool inside = t_cache.slow_depth.load(std::memory_order_relaxed) > 0;  // ORDER: our own
+  const bool holder =
+      g_registry_lock.held_by_me() || page::g_pages.lock().held_by_me() || page::g_direct.lock().held_by_me();
+  const unsigned most = holder ? kHolderRounds : kGateRounds;
   os::Backoff patience;
   g_gate_timed_out = true;
-  for (unsigned round = 0; (round < kGateRounds || !inside) && g_gate_timed_out; ++round) {
+  for (unsigned round = 0; (round < most || !inside) && g_gate_timed_out; ++round) {
     if (others_are_out()) {
       g_gate_timed_out = false;
     } else {

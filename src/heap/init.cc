@@ -63,21 +63,24 @@ void read_options() {
   }
 }
 
-// Twice the RAM, as other ranges are not yet found; but half of what RLIMIT_AS leaves at most, since
-// the program wants some of it too.
+constexpr size_t kLeastCapacity = 1024 * kMiB;  // a smaller window may grow to this much in place
+constexpr size_t kRegretShare = 16;             // the guard against thrashing may keep memory / this
+
+constinit size_t g_memory = 0;  // RAM or the cgroup's limit, read once
+
+// Twice the RAM, as other ranges are not yet found.
 size_t window_bytes() {
   size_t bytes = g_options.window;
-  if (bytes == kAuto) {
-    bytes = 2 * os::memory_size();
-    if (bytes < 1024 * kMiB) bytes = 1024 * kMiB;
-  }
+  if (bytes == kAuto) bytes = g_memory > kLeastCapacity / 2 ? 2 * g_memory : kLeastCapacity;
   const size_t most = kOptionInfos[kOption_window].maximum;  // what 32-bit page and slab numbers allow
-  if (bytes > most) bytes = most;
-  uint64_t limit = 0;
-  if (!os::sys::failed(os::sys::limit(os::sys::kLimitAddressSpace, &limit)) && bytes > limit / 2) {
-    bytes = static_cast<size_t>(limit / 2);
-  }
-  return bytes;
+  return bytes > most ? most : bytes;
+}
+
+// The option; but where nobody set it, no more than a share of a small memory.
+size_t regret_limit() {
+  const size_t most = g_memory / kRegretShare;
+  const bool is_default = g_option_origins[kOption_regret_limit] == OptionOrigin::kDefault;
+  return is_default && g_options.regret_limit > most ? most : g_options.regret_limit;
 }
 
 page::PageLayer::Config page_config() {
@@ -85,7 +88,7 @@ page::PageLayer::Config page_config() {
   config.source = g_options.source == 1 ? page::Source::kSbrk : page::Source::kMmap;
   config.purge_floor = g_options.purge_floor;
   config.purge_share = g_options.purge_share;
-  config.regret_limit = g_options.regret_limit;
+  config.regret_limit = regret_limit();
   return config;
 }
 
@@ -97,8 +100,10 @@ ASHLAR_NOINLINE bool initialise_slow() {
   if (state == State::kStarting) return false;  // this very thread, from a hook that allocates
   g_state.store(State::kStarting, std::memory_order_relaxed);
   read_options();
+  g_memory = os::memory_size();
   page::PageLayer::Config config = page_config();
   config.window_bytes = window_bytes();
+  config.window_capacity = kLeastCapacity;
   page::g_pages.initialise(config);  // without a window, every block is mapped directly
   // ORDER: release pairs with the acquire of initialise: window and options are there.
   g_state.store(State::kReady, std::memory_order_release);

@@ -26,6 +26,12 @@ PageIndex allocate_pages(size_t size, size_t alignment) {
   return g_pages.allocate_large(static_cast<PageCount>(bytes_to_pages_up(size)), align_order);
 }
 
+// PRECONDITION: goes_direct, or the window was full a moment ago; then it is asked once more for nothing.
+bool fits_window(size_t size, size_t alignment) {
+  return alignment <= kChunkSize && size < size_t{1}
+                                               << (32 + kPageShift - 1);  // pages are counted in 32 bits
+}
+
 }  // namespace
 
 void* allocate_large(size_t size, size_t alignment) {
@@ -36,7 +42,11 @@ void* allocate_large(size_t size, size_t alignment) {
     if (page != kNoPage) return reinterpret_cast<void*>(page::page_address(page));
   }
   SlowPath section;
-  return g_direct.allocate(size, alignment);
+  void* const p = g_direct.allocate(size, alignment);
+  if (p != nullptr || !fits_window(size, alignment)) return p;
+  // No mapping to be had, for lack of addresses or of mappings (vm.max_map_count): the window may have room.
+  const PageIndex page = allocate_pages(size, alignment);
+  return page == kNoPage ? nullptr : reinterpret_cast<void*>(page::page_address(page));
 }
 
 void* allocate_large_zeroed(size_t size) {
@@ -49,7 +59,10 @@ void* allocate_large_zeroed(size_t size) {
   }
   if (start == kNoPage) {
     SlowPath section;
-    return g_direct.allocate(size, 1);
+    void* const p = g_direct.allocate(size, 1);
+    if (p != nullptr || !fits_window(size, 1)) return p;
+    start = allocate_pages(size, 1);
+    if (start == kNoPage) return nullptr;
   }
   const PageIndex end = start + static_cast<PageCount>(bytes_to_pages_up(size));
   for (PageIndex at = start; at < end;) {  // clean pages are zero already

@@ -38,9 +38,14 @@ intptr_t futex(uint32_t* word, int operation, uint32_t value);
 void yield();
 void sleep_ns(uint64_t nanoseconds);
 
-// The process's limits: RLIMIT_AS.
-inline constexpr int kLimitAddressSpace = 9;
+// The process's soft limits, in bytes.
+inline constexpr int kLimitData = 2;          // RLIMIT_DATA: private memory that may be written
+inline constexpr int kLimitAddressSpace = 9;  // RLIMIT_AS: all mappings, reserved ones too
+inline constexpr uint64_t kNoLimit = UINT64_MAX;
 intptr_t limit(int resource, uint64_t* soft);
+
+// The kernel's page size as the auxiliary vector says, in bytes; 0 if it doesn't.
+size_t page_size();
 
 uint64_t monotonic_ns();
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -82,6 +83,8 @@ intptr_t limit(int resource, uint64_t* soft) {
   *soft = limits.soft;
   return result;
 }
+
+size_t page_size() { return getauxval(AT_PAGESZ); }
 
 uint64_t monotonic_ns() {
   // clock_gettime of libc goes through the vDSO: no system call, and errno stays as it is.

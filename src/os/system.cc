@@ -1,6 +1,5 @@
 #include "os/system.h"
 
-#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -29,14 +28,85 @@ size_t parse_number(const char* text, size_t otherwise) {
   return value;
 }
 
-size_t cgroup_limit() {
-  char buffer[64];
-  static constexpr const char* kPaths[] = {"/sys/fs/cgroup/memory.max",
-                                           "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
-  for (const char* const path : kPaths) {
-    if (read_small_file(path, buffer, sizeof buffer) > 0) return parse_number(buffer, SIZE_MAX);
+// A path under construction, cut off when it is too long: then no such file exists.
+class Path {
+ public:
+  Path& text(const char* text, size_t length) {
+    for (size_t i = 0; i < length && length_ < sizeof buffer_ - 1; ++i)
+      buffer_[length_++] = text[i];
+    buffer_[length_] = 0;
+    return *this;
   }
-  return SIZE_MAX;
+  Path& text(const char* text) {
+    size_t length = 0;  // strlen may not be there yet, where the first allocation comes from a resolver
+    while (text[length] != 0)
+      ++length;
+    return this->text(text, length);
+  }
+  const char* c_str() const { return buffer_; }
+
+ private:
+  char buffer_[512];
+  size_t length_ = 0;
+};
+
+// The lowest limit among a cgroup and those that it lies in: `name` of `length` characters is its path below
+// `mount`, "/" for the root. In a container the path may be the host's, of which nothing is there but the
+// root.
+size_t lowest_limit(const char* mount, const char* name, size_t length, const char* file) {
+  size_t lowest = SIZE_MAX;
+  for (;;) {
+    while (length > 0 && name[length - 1] == '/')
+      --length;
+    Path path;
+    path.text(mount).text(name, length).text("/").text(file);
+    char buffer[32];
+    if (read_small_file(path.c_str(), buffer, sizeof buffer) > 0) {
+      const size_t limit = parse_number(buffer, SIZE_MAX);
+      if (limit < lowest) lowest = limit;
+    }
+    if (length == 0) return lowest;
+    while (length > 0 && name[length - 1] != '/')
+      --length;
+  }
+}
+
+bool starts_with(const char* text, const char* start) {
+  for (; *start != 0; ++start, ++text) {
+    if (*text != *start) return false;
+  }
+  return true;
+}
+
+// The memory limit of this process's cgroup, version 2 or 1. /proc/self/cgroup has a line for each hierarchy:
+// "0::/path" for version 2, "5:memory:/path" for version 1's.
+size_t cgroup_limit() {
+  char buffer[1024];
+  size_t limit = SIZE_MAX;
+  const size_t length = read_small_file("/proc/self/cgroup", buffer, sizeof buffer);
+  if (length == 0) limit = lowest_limit("/sys/fs/cgroup", "", 0, "memory.max");
+  for (const char *line = buffer, *end = buffer + length; line < end;) {
+    const char* next = line;
+    while (next < end && *next != '\n')
+      ++next;
+    const char* controllers = line;
+    while (controllers < next && *controllers != ':')
+      ++controllers;
+    const char* path = controllers < next ? controllers + 1 : next;
+    while (path < next && *path != ':')
+      ++path;
+    const char* const mount = starts_with(controllers, "::")         ? "/sys/fs/cgroup"
+                              : starts_with(controllers, ":memory:") ? "/sys/fs/cgroup/memory"
+                                                                     : nullptr;
+    if (mount != nullptr && path < next) {
+      const bool second = controllers[1] == ':';
+      const size_t found = lowest_limit(mount, path + 1, static_cast<size_t>(next - path - 1),
+                                        second ? "memory.max" : "memory.limit_in_bytes");
+      if (found < limit) limit = found;
+    }
+    line = next + 1;
+  }
+  return limit;
 }
 
 }  // namespace
@@ -46,7 +116,7 @@ size_t page_size() {
   static constinit std::atomic<size_t> known{0};
   size_t size = known.load(std::memory_order_relaxed);
   if (size == 0) {
-    size = getauxval(AT_PAGESZ);
+    size = sys::page_size();
     if (size < kPageSize) size = kPageSize;
     known.store(size, std::memory_order_relaxed);
   }

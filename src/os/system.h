@@ -14,7 +14,8 @@ namespace ashlar::os {
 // The kernel's page size in bytes (4, 16 or 64 KiB), read once from the auxiliary vector.
 size_t page_size();
 
-// RAM, or the cgroup's memory limit where that is lower; bytes. Falls back to 4 GiB.
+// RAM, or the memory limit of the process's cgroup or one that it lies in, where that is lower; bytes. RAM
+// that can't be read counts as 4 GiB.
 size_t memory_size();
 
 // The process's RSS in bytes by /proc/self/statm, exact to what the kernel has accounted; 0 when unreadable.

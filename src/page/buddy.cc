@@ -324,4 +324,23 @@ PageIndex Buddy::highest_dirty(unsigned min_order, ChunkIndex end, unsigned* ord
   return kNoPage;
 }
 
+PageIndex Buddy::find_anywhere(PageCount count) const {
+  const unsigned whole = log2_up(count);
+  const unsigned order =
+      whole > 2 ? whole - 2 : 0;  // a run holds an aligned block of a quarter of its length
+  const ChunkIndex chunks = g_window_owner.opened_chunks();
+  for (ChunkIndex chunk = 0; chunk < chunks; ++chunk) {
+    const SummaryMeta& group = g_window_owner.group(chunk);
+    const uint64_t worth = children_with(group, order, kDirty) | children_with(group, order, kClean);
+    if ((worth & ~group.closed & bit(chunk % kChunksPerGroup)) == 0) continue;
+    const PageIndex end = (chunk + 1) * kPagesPerChunk;
+    for (PageIndex page = chunk * kPagesPerChunk; page < end;) {
+      const PageCount run = free_run_at(page, count);
+      if (run == count) return page;
+      page += run + 1;
+    }
+  }
+  return kNoPage;
+}
+
 }  // namespace ashlar::page

@@ -28,7 +28,7 @@ inline constexpr unsigned kChunkOrder = 8;  // 2^8 pages = 1 MiB, a whole chunk
 inline constexpr unsigned kOrders = kChunkOrder + 1;
 inline constexpr unsigned kMaxOrder = 18;  // 1 GiB: orders above 8 are runs of whole free chunks
 inline constexpr size_t kClientBytesPerChunk = 11104;
-inline constexpr size_t kClientBytesPerSummary = 880;
+inline constexpr size_t kClientBytesPerSummary = 864;
 
 enum Kind : unsigned { kClean = 0, kDirty = 1 };
 
@@ -44,6 +44,7 @@ static_assert(offsetof(ChunkMeta, client) == 1184);
 // For 64 chunks (group) or 64 groups (super): where free blocks of an order and kind are.
 struct SummaryMeta {
   uint64_t has[2][kOrders];  // bit i: child i has a free block of this kind and order
+  uint64_t closed;           // a group's, bit i: chunk i is free and closed (page_layer.h)
   alignas(16) unsigned char client[kClientBytesPerSummary];
 };
 static_assert(sizeof(SummaryMeta) == 1024);

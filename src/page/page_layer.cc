@@ -15,6 +15,8 @@ constexpr PageCount kLeastTight = 5;        // pages from which on the tail of a
 constexpr PageCount kFirstStep = 128;       // 512 KiB
 constexpr PageCount kHugePages = 2 * kMiB >> kPageShift;  // pages of an aligned 2 MiB
 constexpr PageCount kLargestStep = 64 * kMiB >> kPageShift;
+constexpr PageCount kCarefulStep = 4 * kMiB >> kPageShift;  // where addresses or accessible memory count
+constexpr PageCount kLockedStep = 64 * kKiB >> kPageShift;  // where what is opened is resident at once
 
 // ORDER: relaxed, wherever it is read or written: changed under the page lock, or by the block's owner (the
 // marks); read without by the owner, whom the block reached by a hand-over, and by the statistics as a hint.
@@ -28,7 +30,7 @@ uint32_t& run_length(PageIndex start) {
 bool PageLayer::initialise(const Config& config) {
   LockGuard guard(lock_);
   config_ = config;
-  return g_window_owner.reserve(config.window_bytes, config.source);
+  return g_window_owner.reserve(config.window_bytes, config.window_capacity, config.source);
 }
 
 void PageLayer::configure_purge(const Config& config) {
@@ -43,13 +45,17 @@ void PageLayer::configure_purge(const Config& config) {
 // before that much is live.
 PageCount PageLayer::opening_step_locked(PageCount need) const {
   const PageCount opened = g_window_owner.opened();
+  if (g_window_owner.is_locked())
+    return static_cast<PageCount>(align_up(opened + need, kLockedStep)) - opened;
   if (opened + need < kHugePages) {
     const PageCount wish = need > kFirstStep ? need : kFirstStep;
     return opened + wish < kHugePages ? wish : need;
   }
   PageCount step = opened / 8;
   if (step < kPagesPerChunk) step = kPagesPerChunk;
-  if (step > kLargestStep) step = kLargestStep;
+  const bool careful = g_window_owner.is_limited() || g_window_owner.is_charged();
+  const PageCount most = careful ? kCarefulStep : kLargestStep;
+  if (step > most) step = most;
   if (step < need) step = need;
   return static_cast<PageCount>(align_up(opened + step, kPagesPerChunk)) - opened;
 }
@@ -75,7 +81,7 @@ PageIndex PageLayer::open_locked(PageCount count, unsigned align_order) {
       return candidate;
     }
     const size_t need = size_t{candidate} + count - end;
-    if (need > g_window_owner.reserved()) return kNoPage;
+    if (need > g_window_owner.capacity()) return kNoPage;
     PageIndex start = 0;
     const PageCount wish = opening_step_locked(static_cast<PageCount>(need));
     const PageCount got = g_window_owner.open(static_cast<PageCount>(need), wish, &start);
@@ -89,7 +95,7 @@ PageIndex PageLayer::open_locked(PageCount count, unsigned align_order) {
   return kNoPage;
 }
 
-PageIndex PageLayer::allocate_locked(PageCount count, unsigned align_order) {
+PageIndex PageLayer::pick_locked(PageCount count, unsigned align_order) {
   PageIndex page = kNoPage;
   if (count <= kPagesPerChunk) {
     const bool tight = align_order == 0 && count >= kLeastTight && !is_power_of_two(count);
@@ -104,6 +110,33 @@ PageIndex PageLayer::allocate_locked(PageCount count, unsigned align_order) {
   if (page == kNoPage) return open_locked(count, align_order);
   if (may_regret()) regret_locked(count - count_dirty(page, count));
   return page;
+}
+
+PageIndex PageLayer::allocate_locked(PageCount count, unsigned align_order) {
+  const PageIndex page = pick_locked(count, align_order);
+  if (ASHLAR_LIKELY(page != kNoPage) && reopen_locked(page, count)) return page;
+  if (page != kNoPage) buddy_.insert(page, count);
+  if (count > kPagesPerChunk || align_order != 0) return kNoPage;
+  const PageIndex last = buddy_.find_anywhere(count);
+  if (last == kNoPage) return kNoPage;
+  buddy_.take(last, count);
+  if (reopen_locked(last, count)) return last;
+  buddy_.insert(last, count);
+  return kNoPage;
+}
+
+// PRECONDITION: the pages are taken. False: some of them stay closed.
+bool PageLayer::reopen_locked(PageIndex start, PageCount count) {
+  if (ASHLAR_LIKELY(counters_.closed_chunks == 0)) return true;
+  for (ChunkIndex chunk = chunk_of_page(start); chunk <= chunk_of_page(start + count - 1); ++chunk) {
+    uint64_t& closed = g_window_owner.group(chunk).closed;
+    const uint64_t mask = bit(chunk % kChunksPerGroup);
+    if ((closed & mask) == 0) continue;
+    if (!g_window_owner.reopen_chunk(chunk)) return false;
+    closed &= ~mask;
+    --counters_.closed_chunks;
+  }
+  return true;
 }
 
 void PageLayer::count_live_locked(PageCount count) {
@@ -126,7 +159,7 @@ void PageLayer::release_locked(PageIndex start, PageCount count) {
   buddy_.insert(start, count);
   ASHLAR_DCHECK(count < 256 || buddy_.check_invariants());
   const size_t budget = purge_budget_locked();
-  if (buddy_.dirty_pages() > budget) {
+  if (buddy_.dirty_pages() > budget && may_purge()) {
     const size_t quota = 2 * size_t{count};
     purge_locked(budget, quota > kPagesPerChunk ? quota : kPagesPerChunk);
   }
@@ -183,6 +216,10 @@ bool PageLayer::grow_locked(PageIndex start, PageCount old_count, PageCount coun
     if (opened_at != tail + free) return false;
   }
   buddy_.take(tail, more);
+  if (!reopen_locked(tail, more)) {
+    buddy_.insert(tail, more);
+    return false;
+  }
   if (may_regret()) regret_locked(more - count_dirty(tail, more));
   return true;
 }
@@ -250,6 +287,10 @@ bool PageLayer::check_invariants() {
   ASHLAR_CHECK(buddy_.free_pages() + counters_.live_pages + counters_.in_flight_pages +
                    g_window_owner.gap_pages() ==
                g_window_owner.opened());
+  for (ChunkIndex chunk = 0; chunk < g_window_owner.opened_chunks(); ++chunk) {
+    const bool closed = (g_window_owner.group(chunk).closed & bit(chunk % kChunksPerGroup)) != 0;
+    ASHLAR_CHECK(!closed || buddy_.is_clean_chunk(chunk));
+  }
   return buddy_.check_invariants();
 }
 

@@ -5,6 +5,10 @@
 // goes back at once, larger ones from the lowest sufficient run of free chunks, all with exact page
 // counts. Free dirty memory stays below a budget, enforced by the call that exceeds it (purge.cc).
 //
+// Where accessible memory counts (window_limits.cc), a chunk that is free and clean is closed: still free in
+// the buddy, but inaccessible until somebody takes a page of it.
+//
+// INVARIANT: closed => the whole chunk is free and clean, or it is being closed.
 // LOCKS: every public function takes the page lock itself; none holds it during madvise. Any thread.
 #pragma once
 
@@ -24,6 +28,7 @@ struct PageCounters {
   size_t hole_pages;    // of purged_pages: in live slabs
   size_t purge_calls;
   size_t purge_failures;
+  size_t closed_chunks;
 };
 
 class PageLayer {
@@ -31,6 +36,7 @@ class PageLayer {
   struct Config {
     Source source = Source::kMmap;
     size_t window_bytes = 0;
+    size_t window_capacity = 0;  // bytes that the window may grow to in place, if that is more
     size_t purge_floor = kMiB;
     size_t purge_share = 8;
     size_t regret_limit = 64 * kMiB;
@@ -87,6 +93,9 @@ class PageLayer {
 
  private:
   PageIndex allocate_locked(PageCount count, unsigned align_order);
+  PageIndex pick_locked(PageCount count, unsigned align_order);
+  bool reopen_locked(PageIndex start, PageCount count);
+  void forget_closed_locked(ChunkIndex from, ChunkIndex end);
   PageIndex open_locked(PageCount count, unsigned align_order);
   void insert_opened_locked(PageIndex start, PageCount count);
   PageCount opening_step_locked(PageCount need) const;
@@ -99,9 +108,11 @@ class PageLayer {
   bool may_regret() const { return recent_purged_ > 0 || regret_pages_ > 0; }
   void regret_locked(PageCount clean_taken);
   void decay_regret_locked(uint64_t now);
+  bool may_purge() const;
   size_t purge_budget_locked();  // the budget, after regret's decay; notes it for budget_hint
   void purge_locked(size_t target, size_t quota);
-  void purge_record_locked(ChunkIndex chunk);
+  void retire_chunk_locked(ChunkIndex chunk);
+  size_t close_end_locked(PageCount least);
   size_t purge_piece_locked(unsigned min_order, size_t excess, ChunkIndex* end, bool* failed);
 
   os::Lock lock_{os::LockRank::kPage};
@@ -114,6 +125,7 @@ class PageLayer {
   size_t recent_regretted_ = 0;  // pages regretted since then
   uint64_t recent_start_ns_ = 0;
   uint64_t last_regret_ns_ = 0;
+  uint64_t refused_until_ns_ = 0;  // the kernel refused all advice: frees leave it alone until then
 };
 
 extern constinit PageLayer g_pages;

@@ -36,6 +36,9 @@ constexpr uint64_t kRegretWindowNs = 100'000'000;
 // which is cheaper than the memory (docs/decisions/regret-cap.md).
 constexpr size_t kRegretAllowance = 1024;
 constexpr uint64_t kRegretDecayNs = 1'000'000'000;
+constexpr uint64_t kRefusedNs = 1'000'000'000;  // frees try no purge for so long after one that got nowhere
+constexpr size_t kMostClosed = 8192;  // chunks; each may split a mapping twice, and vm.max_map_count is 65530
+constexpr PageCount kLeastEnd = 4 * kPagesPerChunk;  // worth unmapping
 
 // The whole kernel pages within [start, start + count), for kernels with pages above 4 KiB.
 void round_inward(PageIndex* start, PageCount* count) {
@@ -74,6 +77,11 @@ void PageLayer::decay_regret_locked(uint64_t now) {
   const size_t limit = regret_limit_locked();  // more than that has not counted for a second
   regret_pages_ = (regret_pages_ < limit ? regret_pages_ : limit) / 2;
   last_regret_ns_ = now;
+}
+
+// Locked memory refuses MADV_DONTNEED: then each free would ask for nothing.
+bool PageLayer::may_purge() const {
+  return refused_until_ns_ == 0 || os::sys::monotonic_ns() >= refused_until_ns_;
 }
 
 size_t PageLayer::purge_budget_locked() {
@@ -152,28 +160,38 @@ size_t PageLayer::purge_piece_locked(unsigned min_order, size_t excess, ChunkInd
   buddy_.insert(start, count);
   const ChunkIndex chunk = chunk_of_page(start);
   if (*failed) *end = chunk;  // locked memory, say: leave this chunk and go on below it
-  if (!*failed && buddy_.is_clean_chunk(chunk)) purge_record_locked(chunk);
+  if (!*failed && buddy_.is_clean_chunk(chunk)) retire_chunk_locked(chunk);
   return dirty_before - dirty_after;
 }
 
-// The record of a chunk that is free and clean is all zero where it matters, or will be: back with it.
-// The chunk is taken out meanwhile, so nobody writes into its record; who reads it finds no slab.
-void PageLayer::purge_record_locked(ChunkIndex chunk) {
-  if (os::page_size() > kPageSize) return;  // a record is three pages of 4 KiB
+// The record of a chunk that is free and clean is all zero where it matters, or will be: back with it. Where
+// accessible memory counts, the chunk is closed besides. It is taken out meanwhile, so nobody writes into its
+// record; who reads it finds no slab.
+void PageLayer::retire_chunk_locked(ChunkIndex chunk) {
+  const bool whole_pages = os::page_size() == kPageSize;  // a record is three pages of 4 KiB
+  const bool close = counters_.closed_chunks < kMostClosed && g_window_owner.is_charged();
+  if (!whole_pages && !close) return;
   const PageIndex start = chunk * kPagesPerChunk;
   buddy_.take(start, kPagesPerChunk);
   counters_.in_flight_pages += kPagesPerChunk;
   lock_.unlock();
-  os::sys::madvise(&g_window_owner.chunk(chunk), sizeof(ChunkMeta), MADV_DONTNEED);
+  if (whole_pages) os::sys::madvise(&g_window_owner.chunk(chunk), sizeof(ChunkMeta), MADV_DONTNEED);
+  const bool closed = close && g_window_owner.close_chunk(chunk);
   lock_.lock();
+  if (closed) {
+    g_window_owner.group(chunk).closed |= bit(chunk % kChunksPerGroup);
+    ++counters_.closed_chunks;
+  }
   counters_.in_flight_pages -= kPagesPerChunk;
   buddy_.insert(start, kPagesPerChunk);
 }
 
 void PageLayer::purge_locked(size_t target, size_t quota) {
   const unsigned smallest = log2_up(os::page_size() / kPageSize);  // smaller blocks hold no kernel page
+  g_window_owner.learn_charge();
   unsigned failures = 0;
   size_t small_pieces = quota / kQuotaASmallPiece > kSmallPieces ? quota / kQuotaASmallPiece : kSmallPieces;
+  bool any = false;
   for (const unsigned min_order : {kPieceOrder, smallest}) {
     ChunkIndex end = g_window_owner.opened_chunks();
     while (failures < kMostFailures && quota > 0 && buddy_.dirty_pages() > target) {
@@ -181,6 +199,7 @@ void PageLayer::purge_locked(size_t target, size_t quota) {
       if (excess > quota) excess = quota;
       bool failed = false;
       const size_t purged = purge_piece_locked(min_order, excess, &end, &failed);
+      any = any || purged > 0;
       if (failed) {
         ++failures;
       } else if (purged == 0 || (min_order < kPieceOrder && --small_pieces == 0)) {
@@ -189,26 +208,49 @@ void PageLayer::purge_locked(size_t target, size_t quota) {
       quota = purged < quota ? quota - purged : 0;
     }
   }
+  if (failures > 0 && !any) refused_until_ns_ = os::sys::monotonic_ns() + kRefusedNs;
+  if (g_window_owner.is_limited()) close_end_locked(kLeastEnd);
+}
+
+// The free pages at the end of the window, if they are `least` or more, are unmapped: where addresses are
+// scarce, others need them. Pages given back.
+size_t PageLayer::close_end_locked(PageCount least) {
+  const PageIndex end = g_window_owner.opened();
+  const PageIndex tail = static_cast<PageIndex>(align_up(buddy_.free_run_before(end), kPagesPerChunk));
+  if (tail >= end || end - tail < least) return 0;
+  buddy_.take(tail, end - tail);
+  const bool lowered = g_window_owner.source() == Source::kSbrk ? g_window_owner.lower_break(end - tail)
+                                                                : g_window_owner.give_back_end(end - tail);
+  if (!lowered) {
+    buddy_.insert(tail, end - tail);
+    return 0;
+  }
+  set_dirty(tail, end - tail, false);  // new pages when they are opened again
+  if (counters_.closed_chunks > 0) forget_closed_locked(chunk_of_page(tail), chunk_of_page(end - 1) + 1);
+  return end - tail;
+}
+
+void PageLayer::forget_closed_locked(ChunkIndex from, ChunkIndex end) {
+  for (ChunkIndex chunk = from; chunk < end; ++chunk) {
+    uint64_t& closed = g_window_owner.group(chunk).closed;
+    const uint64_t mask = bit(chunk % kChunksPerGroup);
+    if ((closed & mask) != 0) --counters_.closed_chunks;
+    closed &= ~mask;
+  }
 }
 
 size_t PageLayer::purge_all() {
   LockGuard guard(lock_);
+  g_window_owner.heed_limits();
   regret_pages_ = 0;
   const size_t before = counters_.purged_pages;
   purge_locked(0, SIZE_MAX);
-  size_t lowered = 0;
-  if (g_window_owner.source() == Source::kSbrk) {
-    const PageIndex end = g_window_owner.opened();
-    const PageIndex tail = static_cast<PageIndex>(align_up(buddy_.free_run_before(end), kPagesPerChunk));
-    if (tail < end) {
-      buddy_.take(tail, end - tail);
-      if (g_window_owner.lower_break(end - tail)) {
-        lowered = end - tail;
-      } else {
-        buddy_.insert(tail, end - tail);
-      }
-    }
+  for (ChunkIndex chunk = 0; g_window_owner.is_charged() && chunk < g_window_owner.opened_chunks(); ++chunk) {
+    const bool closed = (g_window_owner.group(chunk).closed & bit(chunk % kChunksPerGroup)) != 0;
+    if (!closed && buddy_.is_clean_chunk(chunk)) retire_chunk_locked(chunk);  // it was never dirty
   }
+  const bool lower = g_window_owner.source() == Source::kSbrk || g_window_owner.is_limited();
+  const size_t lowered = lower ? close_end_locked(1) : 0;
   recent_purged_ = 0;  // asked for: not a mistake of ours
   return counters_.purged_pages - before + lowered;
 }

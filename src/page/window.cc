@@ -15,16 +15,30 @@ constinit Window g_window_owner;
 
 namespace {
 
-constexpr size_t kHeapAlignment = 2 * kMiB;       // a huge page of x86-64 and of aarch64 with 4 KiB pages
-constexpr size_t kMetadataAlignment = 64 * kKiB;  // the largest kernel page
-constexpr ChunkIndex kMetadataStep = 64;          // chunk records opened at once: 768 KiB of addresses
+constexpr size_t kHeapAlignment = 2 * kMiB;  // a huge page of x86-64 and of aarch64 with 4 KiB pages
+constexpr size_t kFirstLimited = 1;          // chunks reserved at first where addresses are scarce
+constexpr ChunkIndex kMetadataStep = 64;     // chunk records opened at once: 768 KiB of addresses
 
-struct Sizes {
+// Maps `total` bytes, with `room` bytes above it that nobody is likely to take soon: the kernel places one
+// mapping below the other, so it is placed lower than the kernel would by itself.
+intptr_t map_below_room(size_t total, size_t room) {
+  const intptr_t first = os::sys::mmap(nullptr, total, PROT_NONE, MAP_NORESERVE);
+  if (failed(first) || room == 0 || static_cast<size_t>(first) < 2 * room) return first;
+  const uintptr_t lower = static_cast<uintptr_t>(first) - align_up(room, kHeapAlignment);
+  os::sys::munmap(reinterpret_cast<void*>(first), total);
+  return os::sys::mmap(reinterpret_cast<void*>(lower), total, PROT_NONE, MAP_NORESERVE);
+}
+
+void unmap(uintptr_t start, uintptr_t end) {
+  if (start < end) os::sys::munmap(reinterpret_cast<void*>(start), end - start);
+}
+
+struct MetadataSizes {
   size_t summaries, map, chunks, all;
 };
 
-Sizes metadata_sizes(size_t chunks) {
-  Sizes sizes{};
+MetadataSizes metadata_sizes(size_t chunks) {
+  MetadataSizes sizes{};
   const size_t groups = (chunks + kChunksPerGroup - 1) / kChunksPerGroup;
   const size_t supers = (groups + kGroupsPerSuper - 1) / kGroupsPerSuper;
   sizes.summaries = align_up((groups + supers) * sizeof(SummaryMeta), kMetadataAlignment);
@@ -36,21 +50,30 @@ Sizes metadata_sizes(size_t chunks) {
 
 }  // namespace
 
-bool Window::reserve(size_t bytes, Source source) {
+bool Window::reserve(size_t bytes, size_t capacity, Source source) {
   source_ = source;
-  for (size_t size = align_up(bytes, kChunkSize); size >= kSmallestWindow;
-       size = align_up(size / 2, kChunkSize)) {
-    if (try_reserve(size >> kChunkShift)) return true;
+  heed_limits();
+  size_t size = align_up(bytes, kChunkSize);
+  for (; size > kSmallestWindow; size = align_up(size / 2, kChunkSize)) {
+    if (try_reserve(size >> kChunkShift, (size > capacity ? size : capacity) >> kChunkShift)) return true;
   }
-  return false;
+  return size > 0 && try_reserve(size >> kChunkShift, size >> kChunkShift);
 }
 
 // PRECONDITION: chunks > 0. Leaves nothing behind on failure.
-bool Window::try_reserve(size_t chunks) {
-  const Sizes sizes = metadata_sizes(chunks);
+bool Window::try_reserve(size_t chunks, size_t capacity) {
   const bool with_heap = source_ == Source::kMmap;
+  limited_ = with_heap && (chunks << kChunkShift) > address_limit_ / 2;
+  if (is_limited()) {
+    const size_t most = address_limit_ >> kChunkShift;
+    if (capacity > most) capacity = most;
+    chunks = kFirstLimited;
+    if (capacity < chunks) return false;
+  }
+  const MetadataSizes sizes = metadata_sizes(capacity);
   const size_t total = sizes.all + (with_heap ? chunks * kChunkSize + kHeapAlignment : 0);
-  const intptr_t result = os::sys::mmap(nullptr, total, PROT_NONE, MAP_NORESERVE);
+  const size_t room = with_heap ? (capacity - chunks) * kChunkSize : 0;
+  const intptr_t result = map_below_room(total, room);
   if (failed(result)) return false;
   // The heap starts on its alignment, the metadata directly below it, so that slack is at both ends.
   const uintptr_t start = static_cast<uintptr_t>(result);
@@ -58,24 +81,33 @@ bool Window::try_reserve(size_t chunks) {
   metadata_start_ = heap - sizes.all;
   if (failed(os::sys::mprotect(reinterpret_cast<void*>(metadata_start_), sizes.summaries,
                                PROT_READ | PROT_WRITE))) {
-    os::sys::munmap(reinterpret_cast<void*>(start), total);
+    unmap(start, start + total);
     return false;
   }
+  mapping_start_ = start;
+  mapping_end_ = start + total;
   if (with_heap) {
     g_window.base = heap;
   } else {
     const intptr_t break_now = os::sys::sbrk(0);
     if (failed(break_now)) {
-      os::sys::munmap(reinterpret_cast<void*>(start), total);
+      unmap(start, start + total);
       return false;
     }
     g_window.base = align_up(static_cast<uintptr_t>(break_now), kChunkSize);
+  }
+  if (room > 0) {  // it is to grow where the slack is
+    unmap(mapping_start_, metadata_start_);
+    mapping_start_ = metadata_start_;
+    unmap(heap + chunks * kChunkSize, mapping_end_);
+    mapping_end_ = heap + chunks * kChunkSize;
   }
   metadata_bytes_ = sizes.all;
   summaries_ = reinterpret_cast<SummaryMeta*>(metadata_start_);
   g_window.map = reinterpret_cast<uint8_t*>(metadata_start_ + sizes.summaries);
   chunks_ = reinterpret_cast<ChunkMeta*>(metadata_start_ + sizes.summaries + sizes.map);
-  reserved_pages_ = static_cast<PageCount>(chunks * kPagesPerChunk);
+  reserved_pages_ = static_cast<PageCount>((with_heap ? chunks : capacity) * kPagesPerChunk);
+  capacity_pages_ = static_cast<PageCount>(capacity * kPagesPerChunk);
   metadata_chunks_ = 0;
   return true;
 }
@@ -83,7 +115,7 @@ bool Window::try_reserve(size_t chunks) {
 bool Window::open_metadata(PageCount end) {
   const ChunkIndex need = (end + kPagesPerChunk - 1) / kPagesPerChunk;
   if (need <= metadata_chunks_) return true;
-  const ChunkIndex all = reserved_pages_ / kPagesPerChunk;
+  const ChunkIndex all = capacity_pages_ / kPagesPerChunk;
   ChunkIndex target = static_cast<ChunkIndex>(align_up(need, kMetadataStep));
   if (target > all) target = all;
   // The page map first: 256 bytes a chunk.
@@ -98,7 +130,7 @@ bool Window::open_metadata(PageCount end) {
       align_down(reinterpret_cast<uintptr_t>(chunks_ + metadata_chunks_), kMetadataAlignment);
   uintptr_t to = align_up(reinterpret_cast<uintptr_t>(chunks_ + target), kMetadataAlignment);
   const uintptr_t limit = metadata_start_ + metadata_bytes_;
-  if (to > limit) to = limit;
+  if (to > limit) to = limit;  // the metadata of a break need not end on its alignment
   if (failed(os::sys::mprotect(reinterpret_cast<void*>(from), to - from, PROT_READ | PROT_WRITE)))
     return false;
   metadata_chunks_ = target;
@@ -106,7 +138,8 @@ bool Window::open_metadata(PageCount end) {
 }
 
 PageCount Window::open(PageCount need, PageCount wish, PageIndex* start) {
-  const PageCount room = reserved_pages_ - opened();
+  heed_limits();
+  const PageCount room = capacity_pages_ - opened();
   if (need > room) return 0;
   if (wish > room) wish = room;
   if (wish < need) wish = need;
@@ -119,7 +152,7 @@ PageCount Window::open_mmap(PageCount need, PageCount wish) {
   const PageCount grain = static_cast<PageCount>(os::page_size() / kPageSize);
   for (const PageCount asked : {wish, need}) {
     const PageCount end = static_cast<PageCount>(align_up(opened() + asked, grain));
-    if (end > reserved_pages_ || !open_metadata(end)) continue;
+    if (end > capacity_pages_ || !reserve_up_to(end) || !open_metadata(end)) continue;
     const PageCount count = end - opened();
     if (failed(os::sys::mprotect(reinterpret_cast<void*>(page_address(opened())), pages_to_bytes(count),
                                  PROT_READ | PROT_WRITE))) {
@@ -129,6 +162,7 @@ PageCount Window::open_mmap(PageCount need, PageCount wish) {
     // through a hand-over that orders this store as well. Release costs nothing on x86-64 and is not relied
     // on.
     g_window.pages.store(end, std::memory_order_release);
+    if (asked > need || locked_) note_locked(end - grain);
     return count;
   }
   return 0;
@@ -146,7 +180,7 @@ PageCount Window::open_sbrk(PageCount need, PageCount wish, PageIndex* start) {
         kPageSize);
     const PageCount gap = static_cast<PageCount>((first - end_address) >> kPageShift);
     const size_t end = size_t{opened()} + gap + asked;
-    if (end > reserved_pages_ || !open_metadata(static_cast<PageCount>(end))) continue;
+    if (end > capacity_pages_ || !open_metadata(static_cast<PageCount>(end))) continue;
     const intptr_t increment =
         static_cast<intptr_t>(first - static_cast<uintptr_t>(break_now) + pages_to_bytes(asked));
     const intptr_t before = os::sys::sbrk(increment);

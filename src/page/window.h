@@ -1,7 +1,10 @@
 // The window: one range of addresses, reserved at start and opened upward in steps, with its metadata.
 //
-// Owns the reservation. Says nothing about which pages are used. `open` is called under the page
-// lock; the view is read by every thread without one.
+//   opened <= reserved <= capacity     pages: accessible; addresses that are ours; covered by the metadata
+//
+// Owns the reservation. Says nothing about which pages are used. `open` and what gives back are called under
+// the page lock; the view is read by every thread without one. What the limits of the process do to the
+// reservation is in window_limits.cc.
 #pragma once
 
 #include <atomic>
@@ -26,9 +29,11 @@ extern constinit WindowView g_window __asm__("ashlar_window");  // the assembler
 
 class Window {
  public:
-  // Reserves `bytes` (rounded up to whole chunks) and the metadata, halving on failure down to
-  // `kSmallestWindow`. False: nothing is reserved, every block must be mapped directly. Once only.
-  bool reserve(size_t bytes, Source source);
+  // Reserves `bytes` (rounded up to whole chunks) and the metadata for `capacity` bytes, or for `bytes` if
+  // that is more, halving on failure down to `kSmallestWindow`. Where RLIMIT_AS has no room for that, only a
+  // little is reserved, to grow in place. False: nothing is reserved, every block must be mapped directly.
+  // Once only.
+  bool reserve(size_t bytes, size_t capacity, Source source);
 
   // Opens at least `need` more pages behind the last, rather `wish`. *start is the first page that
   // was opened: behind the former end where the break was moved by somebody else. 0: no memory.
@@ -37,7 +42,8 @@ class Window {
   // ORDER: relaxed: exact under the page lock; without, a number that was right, and only ever rises (but
   // where the break is lowered, by a process with one thread).
   PageCount opened() const { return static_cast<PageCount>(g_window.pages.load(std::memory_order_relaxed)); }
-  PageCount reserved() const { return reserved_pages_; }
+  PageCount reserved() const { return reserved_pages_.load(std::memory_order_relaxed); }
+  PageCount capacity() const { return capacity_pages_; }
   ChunkIndex opened_chunks() const { return (opened() + kPagesPerChunk - 1) / kPagesPerChunk; }
   Source source() const { return source_; }
   PageCount gap_pages() const { return gap_pages_; }
@@ -45,6 +51,26 @@ class Window {
   // Gives opened pages at the end back to the program break; only for source sbrk, and only when
   // nobody else moved the break. True if the break was lowered by `pages`.
   bool lower_break(PageCount pages);
+
+  // Reads the limits again, for they may have been set since. When the reservation no longer fits into half
+  // of RLIMIT_AS, the unopened part of it goes back: true then. Grows in place afterwards, as `open` needs.
+  bool heed_limits();
+  // Addresses are scarce: RLIMIT_AS has no room for the whole reservation. Needs no lock.
+  bool is_limited() const { return limited_.load(std::memory_order_relaxed); }
+  // Accessible memory counts although nobody has touched it: RLIMIT_DATA is set, or the kernel commits
+  // strictly (vm.overcommit_memory=2), as far as learn_charge has found out, which reads a file the first
+  // time.
+  bool is_charged() const { return source_ == Source::kMmap && (strict_commit_ || data_limit_); }
+  void learn_charge();
+  // Opened memory was resident at once: the process has locked it (mlockall).
+  bool is_locked() const { return locked_; }
+
+  // Unmaps opened pages at the end, so that others may have the addresses; source mmap only. True if done.
+  bool give_back_end(PageCount pages);
+  // Makes a chunk inaccessible in such a way that the kernel no longer counts it; and accessible again. The
+  // caller owns its pages. False: nothing changed.
+  bool close_chunk(ChunkIndex chunk);
+  bool reopen_chunk(ChunkIndex chunk);
 
   ChunkMeta& chunk(ChunkIndex index) const { return chunks_[index]; }
   SummaryMeta& group(ChunkIndex chunk) const {
@@ -65,22 +91,36 @@ class Window {
   static constexpr size_t kSmallestWindow = 4 * kMiB;
 
  private:
-  bool try_reserve(size_t chunks);
+  bool try_reserve(size_t chunks, size_t capacity_chunks);
   bool open_metadata(PageCount end);
+  bool reserve_up_to(PageCount end);
+  void note_locked(PageIndex page);
+  void give_back_unopened();
   PageCount open_mmap(PageCount need, PageCount wish);
   PageCount open_sbrk(PageCount need, PageCount wish, PageIndex* start);
 
   ChunkMeta* chunks_ = nullptr;
-  SummaryMeta* summaries_ = nullptr;  // super 0, its 64 groups, super 1, ...
-  PageCount reserved_pages_ = 0;
+  SummaryMeta* summaries_ = nullptr;          // super 0, its 64 groups, super 1, ...
+  std::atomic<PageCount> reserved_pages_{0};  // the statistics read it without the lock
+  PageCount capacity_pages_ = 0;
   PageCount gap_pages_ = 0;
   ChunkIndex metadata_chunks_ = 0;  // chunk records that are accessible
   Source source_ = Source::kMmap;
   uintptr_t metadata_start_ = 0;
   size_t metadata_bytes_ = 0;
+  uintptr_t mapping_start_ = 0;  // the reservation, with slack for the alignment at both ends
+  uintptr_t mapping_end_ = 0;
+  uint64_t address_limit_ = UINT64_MAX;  // RLIMIT_AS, as last read
+  std::atomic<bool> limited_{false};
+  bool data_limit_ = false;  // RLIMIT_DATA is set
+  bool strict_commit_ = false;
+  bool strict_known_ = false;
+  bool locked_ = false;
 };
 
 extern constinit Window g_window_owner;
+
+inline constexpr size_t kMetadataAlignment = 64 * kKiB;  // the largest kernel page
 
 inline uintptr_t page_address(PageIndex page) { return g_window.base + pages_to_bytes(page); }
 

@@ -28,7 +28,9 @@ constinit std::atomic<uint64_t> g_generation{0};
 unsigned slab_pages(const ClassInfo& info) { return 1u << info.order; }
 uintptr_t slab_address(UnitIndex unit) { return page_address(first_page_of_unit(unit)); }
 
+// Where addresses are scarce none is kept: it would hold the end of the window, which others need.
 bool try_keep(unsigned index, UnitIndex unit, uint32_t pages) {
+  if (page::g_window_owner.is_limited()) return false;
   if (g_kept[index].load(std::memory_order_relaxed) != 0) return false;
   if (g_kept_pages.fetch_add(pages, std::memory_order_relaxed) + pages > kKeptPages) {
     g_kept_pages.fetch_sub(pages, std::memory_order_relaxed);

@@ -91,8 +91,10 @@ PageBits resident_pages(uintptr_t start, unsigned pages) {
   const unsigned grain = static_cast<unsigned>(page_size / kPageSize);
   const uintptr_t first = start & ~(page_size - 1);
   const unsigned skipped = static_cast<unsigned>((start - first) >> kPageShift);
-  const bool known = !os::sys::failed(
-      os::sys::mincore(reinterpret_cast<void*>(first), (start - first) + pages_to_bytes(pages), vector));
+  const intptr_t answer =
+      os::sys::mincore(reinterpret_cast<void*>(first), (start - first) + pages_to_bytes(pages), vector);
+  if (answer == os::sys::kNoMemory) return result;  // given back (window_limits.cc)
+  const bool known = !os::sys::failed(answer);
   for (unsigned page = 0; page < pages; ++page) {
     if (!known || (vector[(page + skipped) / grain] & 1) != 0)
       result.bits[page / 64] |= uint64_t{1} << (page % 64);

@@ -2,12 +2,12 @@
 // child, since a process has one heap. Whatever fails: no crash, live data stays, the books balance.
 #include <unistd.h>
 
-#include <algorithm>
 #include <thread>
 
 #include "base/options.h"
 #include "debug/verify.h"
 #include "fakes/faulty_sys.h"
+#include "fakes/workload.h"
 #include "heap/heap.h"
 #include "page/direct.h"
 #include "support/support.h"
@@ -16,108 +16,6 @@ namespace ashlar::heap {
 namespace {
 
 using fakes::Call;
-
-struct Block {
-  unsigned char* start;
-  size_t size;
-  unsigned char value;
-};
-
-bool intact(const Block& block) {
-  return block.start[0] == block.value && memcmp(block.start, block.start + 1, block.size - 1) == 0;
-}
-
-class Workload {
- public:
-  // A little of everything, always the same. An allocation may fail, if a call has failed.
-  void run() {
-    test::Random random(401);
-    for (int step = 0; step < 500; ++step) {
-      const size_t choice = random.below(10);
-      const size_t size = random.one_in(8) ? random.between(1, 600'000) : random.between(1, 3000);
-      if (choice < 6 || blocks_.empty()) {
-        add(choice == 0   ? allocate_zeroed(size)
-            : choice == 1 ? allocate_aligned(4096, size)
-                          : allocate(size),
-            size, choice == 0);
-      } else if (choice < 8) {
-        resize(random.below(blocks_.size()), size);
-      } else {
-        drop(random.below(blocks_.size()));
-      }
-      if (step % 100 == 99) purge();
-    }
-    const size_t before = blocks_.size();
-    add(allocate(2 * kMiB), 2 * kMiB, false);  // a direct mapping here
-    if (blocks_.size() > before) {
-      resize(before, 3 * kMiB);
-      resize(before, 1500 * kKiB);
-      drop(before);
-    }
-  }
-
-  void finish() {
-    for (const Block& block : blocks_)
-      EXPECT_TRUE(intact(block)) << block.size;
-    EXPECT_EQ(debug::verify_heap(2), 0);
-    for (const Block& block : blocks_)
-      deallocate(block.start);
-    blocks_.clear();
-    purge();
-    EXPECT_EQ(debug::verify_heap(2), 0);
-    EXPECT_EQ(page::g_pages.counters().live_pages, 0u);
-  }
-
-  size_t refused() const { return refused_; }
-
- private:
-  void add(void* p, size_t size, bool zeroed) {
-    if (p == nullptr) {
-      ++refused_;
-      return;
-    }
-    const Block block{static_cast<unsigned char*>(p), size,
-                      static_cast<unsigned char>(blocks_.size() % 251 + 1)};
-    if (zeroed) {
-      EXPECT_TRUE(block.start[0] == 0 && memcmp(p, block.start + 1, size - 1) == 0) << "calloc of " << size;
-    }
-    memset(p, block.value, size);
-    blocks_.push_back(block);
-  }
-
-  void resize(size_t place, size_t size) {
-    Block& block = blocks_[place];
-    EXPECT_TRUE(intact(block));
-    void* const p = reallocate(block.start, size);
-    if (p == nullptr) {
-      ++refused_;
-      EXPECT_TRUE(intact(block)) << "a failed realloc changed it";
-      return;
-    }
-    block.start = static_cast<unsigned char*>(p);
-    block.size = std::min(block.size, size);
-    EXPECT_TRUE(intact(block)) << "moved";
-    block.size = size;
-    memset(p, block.value, size);
-  }
-
-  void drop(size_t place) {
-    EXPECT_TRUE(intact(blocks_[place]));
-    deallocate(blocks_[place].start);
-    blocks_[place] = blocks_.back();
-    blocks_.pop_back();
-  }
-
-  std::vector<Block> blocks_;
-  size_t refused_ = 0;
-};
-
-void configure() {
-  g_options.window = 64 * kMiB;
-  g_options.direct_threshold = 1 * kMiB;
-  g_options.purge_floor = 64 * kKiB;
-  g_options.regret_limit = 0;
-}
 
 constexpr int kNotReached = 42;
 
@@ -133,7 +31,7 @@ uint64_t next_call(uint64_t nth) {
 // 0: the fault was met and survived; kNotReached: the run ended before it.
 int run_with_fault(uint64_t nth) {
   return test::run_in_child([nth] {
-    configure();
+    configure_small();
     fakes::reset();
     fakes::fail_nth(nth);
     Workload workload;
@@ -159,7 +57,7 @@ TEST(FaultyHeap, TheNthCallFailsForEveryN) {
 TEST(FaultyHeap, TheNthCallFailsOnTheBreak) {
   for (uint64_t nth = 1;; nth = next_call(nth)) {
     const int result = test::run_in_child([nth] {
-      configure();
+      configure_small();
       g_options.source = 1;
       fakes::reset();
       fakes::fail_nth(nth);
@@ -176,7 +74,7 @@ TEST(FaultyHeap, TheNthCallFailsOnTheBreak) {
 }
 
 void run_without(Call call) {
-  configure();
+  configure_small();
   fakes::reset();
   fakes::fail_always(call, true);
   Workload workload;
@@ -203,7 +101,7 @@ TEST(FaultyHeap, EveryKindThatAlwaysFails) {
 // Neither window nor mappings: every request is null, nothing crashes, and it works once there is room.
 TEST(FaultyHeap, NothingAtAll) {
   EXPECT_EQ(test::run_in_child([] {
-              configure();
+              configure_small();
               fakes::reset();
               fakes::fail_always(Call::kMmap, true);
               for (const size_t size : {0u, 1u, 1000u, 100'000u, 5'000'000u}) {
@@ -225,7 +123,7 @@ TEST(FaultyHeap, NothingAtAll) {
 
 TEST(FaultyHeap, ExhaustionIsNullAndRecovers) {
   EXPECT_EQ(test::run_in_child([] {
-              configure();
+              configure_small();
               fakes::reset();
               fakes::limit_opened(12 * kMiB);
               deallocate(allocate(1));

@@ -2,6 +2,7 @@
 #include "fakes/faulty_sys.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include <atomic>
@@ -25,6 +26,7 @@ intptr_t futex(uint32_t*, int, uint32_t);
 void yield();
 void sleep_ns(uint64_t);
 intptr_t limit(int, uint64_t*);
+size_t page_size();
 uint64_t monotonic_ns();
 }  // namespace ashlar::os::real_sys
 
@@ -42,6 +44,75 @@ constinit std::atomic<uint64_t> g_failures[kCalls];
 constinit std::atomic<size_t> g_mmap_from{0};
 constinit std::atomic<size_t> g_open_limit{0};
 constinit std::atomic<size_t> g_opened{0};
+constinit std::atomic<size_t> g_page_size{0};
+constinit std::atomic<uintptr_t> g_highest_hint{0};
+constinit std::atomic<uint64_t> g_misaligned{0};
+
+struct File {
+  const char* path;
+  const char* text;
+  size_t at;
+};
+constexpr int kMostFiles = 8;
+constexpr int kFirstFakeFile = 1'000'000;  // far above any real descriptor
+constinit File g_files[kMostFiles] = {};
+constinit int g_file_count = 0;
+
+constexpr int kMostLimits = 16;
+constinit uint64_t g_limits[kMostLimits] = {};
+constinit bool g_has_limit[kMostLimits] = {};
+
+// True if the kernel of the fake would refuse these for not lying on its pages.
+bool misaligned(const void* start, size_t size) {
+  const size_t page = g_page_size.load();
+  if (page == 0 || (reinterpret_cast<uintptr_t>(start) % page == 0 && size % page == 0)) return false;
+  ++g_misaligned;
+  return true;
+}
+
+// As the real one, but at a multiple of the fake's page: maps more and cuts the ends off.
+intptr_t map_on_pages(void* hint, size_t size, int protection, int flags) {
+  const size_t page = g_page_size.load();
+  if (page == 0 || (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0)
+    return os::real_sys::mmap(hint, size, protection, flags);
+  size = (size + page - 1) / page * page;
+  const intptr_t result = os::real_sys::mmap(hint, size + page, protection, flags);
+  if (os::sys::failed(result)) return result;
+  const uintptr_t first = static_cast<uintptr_t>(result);
+  const uintptr_t start = (first + page - 1) / page * page;
+  if (start > first) os::real_sys::munmap(reinterpret_cast<void*>(first), start - first);
+  if (start < first + page) os::real_sys::munmap(reinterpret_cast<void*>(start + size), first + page - start);
+  return static_cast<intptr_t>(start);
+}
+
+// What mremap does, for mappings on the fake's pages.
+intptr_t move_on_pages(void* start, size_t old_size, size_t new_size) {
+  char* const old = static_cast<char*>(start);
+  if (new_size <= old_size) {
+    if (new_size < old_size) os::real_sys::munmap(old + new_size, old_size - new_size);
+    return reinterpret_cast<intptr_t>(start);
+  }
+  const intptr_t target = map_on_pages(nullptr, new_size, PROT_READ | PROT_WRITE, 0);
+  if (os::sys::failed(target)) return target;
+  memcpy(reinterpret_cast<void*>(target), start, old_size);
+  os::real_sys::munmap(start, old_size);
+  return target;
+}
+
+// What mincore does: one byte for each of the fake's pages.
+intptr_t residency_of_pages(void* start, size_t size, unsigned char* vector) {
+  const size_t page = g_page_size.load();
+  unsigned char real[64];  // pages of 4 KiB in one of at most 256 KiB
+  for (size_t done = 0; done < size; done += page) {
+    const intptr_t result = os::real_sys::mincore(static_cast<char*>(start) + done, page, real);
+    if (os::sys::failed(result)) return result;
+    unsigned char any = 0;
+    for (size_t i = 0; i < page / 4096; ++i)
+      any |= real[i];
+    vector[done / page] = any;
+  }
+  return 0;
+}
 
 bool fail(Call call) {
   ++g_failures[static_cast<unsigned>(call)];
@@ -67,6 +138,29 @@ void reset() {
   }
   fail_mmap_from(0);
   limit_opened(0);
+  g_highest_hint = 0;
+  g_misaligned = 0;
+  g_file_count = 0;
+  for (bool& has : g_has_limit)
+    has = false;
+}
+
+uint64_t misaligned_calls() { return g_misaligned.load(); }
+void set_page_size(size_t bytes) { g_page_size = bytes; }
+uintptr_t highest_hint() { return g_highest_hint.load(); }
+void set_limit(int resource, uint64_t soft) {
+  g_limits[resource] = soft;
+  g_has_limit[resource] = true;
+}
+void set_file(const char* path, const char* text) {
+  for (int i = 0; i < g_file_count; ++i) {
+    if (strcmp(g_files[i].path, path) == 0) {
+      g_files[i].text = text;
+      return;
+    }
+  }
+  if (g_file_count == kMostFiles) __builtin_trap();
+  g_files[g_file_count++] = {path, text, 0};
 }
 
 void fail_nth(uint64_t nth) {
@@ -90,17 +184,23 @@ namespace ashlar::os::sys {
 using fakes::Call;
 using fakes::fail;
 using fakes::fails;
+using fakes::misaligned;
 
 intptr_t mmap(void* hint, size_t size, int protection, int flags) {
   const size_t from = fakes::g_mmap_from.load();
   if (fails(Call::kMmap) || (from != 0 && size >= from && fail(Call::kMmap))) return -ENOMEM;
-  return real_sys::mmap(hint, size, protection, flags);
+  const uintptr_t address = reinterpret_cast<uintptr_t>(hint);
+  if (address > fakes::g_highest_hint.load()) fakes::g_highest_hint = address;
+  if (misaligned(hint, 0)) return -EINVAL;
+  return fakes::map_on_pages(hint, size, protection, flags);
 }
 intptr_t munmap(void* start, size_t size) {
-  return fails(Call::kMunmap) ? -ENOMEM : real_sys::munmap(start, size);
+  if (fails(Call::kMunmap)) return -ENOMEM;
+  return misaligned(start, size) ? -EINVAL : real_sys::munmap(start, size);
 }
 intptr_t mprotect(void* start, size_t size, int protection) {
   if (fails(Call::kMprotect)) return -ENOMEM;
+  if (misaligned(start, size)) return -EINVAL;
   if (protection != PROT_NONE) {
     const size_t limit = fakes::g_open_limit.load();
     if (limit != 0 && fakes::g_opened.load() + size > limit && fail(Call::kMprotect)) return -ENOMEM;
@@ -109,31 +209,62 @@ intptr_t mprotect(void* start, size_t size, int protection) {
   return real_sys::mprotect(start, size, protection);
 }
 intptr_t madvise(void* start, size_t size, int advice) {
-  return fails(Call::kMadvise) ? -EINVAL : real_sys::madvise(start, size, advice);
+  return fails(Call::kMadvise) || misaligned(start, size) ? -EINVAL : real_sys::madvise(start, size, advice);
 }
 intptr_t mremap(void* start, size_t old_size, size_t new_size, int flags) {
-  return fails(Call::kMremap) ? -ENOMEM : real_sys::mremap(start, old_size, new_size, flags);
+  if (fails(Call::kMremap)) return -ENOMEM;
+  if (!misaligned(start, old_size) && !misaligned(nullptr, new_size)) {
+    if (fakes::g_page_size.load() == 0) return real_sys::mremap(start, old_size, new_size, flags);
+    return fakes::move_on_pages(start, old_size, new_size);
+  }
+  return -EINVAL;
 }
 intptr_t mincore(void* start, size_t size, unsigned char* vector) {
-  return fails(Call::kMincore) ? -EAGAIN : real_sys::mincore(start, size, vector);
+  if (fails(Call::kMincore)) return -EAGAIN;
+  if (misaligned(start, 0)) return -EINVAL;
+  return fakes::g_page_size.load() == 0 ? real_sys::mincore(start, size, vector)
+                                        : fakes::residency_of_pages(start, size, vector);
 }
 intptr_t sbrk(intptr_t increment) { return fails(Call::kSbrk) ? -ENOMEM : real_sys::sbrk(increment); }
 intptr_t open_read_only(const char* path) {
-  return fails(Call::kOpen) ? -EACCES : real_sys::open_read_only(path);
+  if (fails(Call::kOpen)) return -EACCES;
+  for (int i = 0; i < fakes::g_file_count; ++i) {
+    if (strcmp(fakes::g_files[i].path, path) != 0) continue;
+    fakes::g_files[i].at = 0;
+    return fakes::g_files[i].text == nullptr ? -ENOENT : fakes::kFirstFakeFile + i;
+  }
+  return real_sys::open_read_only(path);
 }
 intptr_t read(int fd, void* buffer, size_t size) {
-  return fails(Call::kRead) ? -EIO : real_sys::read(fd, buffer, size);
+  if (fails(Call::kRead)) return -EIO;
+  if (fd < fakes::kFirstFakeFile) return real_sys::read(fd, buffer, size);
+  fakes::File& file = fakes::g_files[fd - fakes::kFirstFakeFile];
+  const size_t left = strlen(file.text) - file.at;
+  const size_t count = size < left ? size : left;
+  memcpy(buffer, file.text + file.at, count);
+  file.at += count;
+  return static_cast<intptr_t>(count);
 }
 intptr_t membarrier(int command) { return fails(Call::kMembarrier) ? -EPERM : real_sys::membarrier(command); }
 
 intptr_t write(int fd, const void* buffer, size_t size) { return real_sys::write(fd, buffer, size); }
-intptr_t close(int fd) { return real_sys::close(fd); }
+intptr_t close(int fd) { return fd < fakes::kFirstFakeFile ? real_sys::close(fd) : 0; }
 intptr_t futex(uint32_t* word, int operation, uint32_t value) {
   return real_sys::futex(word, operation, value);
 }
 void yield() { real_sys::yield(); }
 void sleep_ns(uint64_t nanoseconds) { real_sys::sleep_ns(nanoseconds); }
-intptr_t limit(int resource, uint64_t* soft) { return real_sys::limit(resource, soft); }
+intptr_t limit(int resource, uint64_t* soft) {
+  if (resource < fakes::kMostLimits && fakes::g_has_limit[resource]) {
+    *soft = fakes::g_limits[resource];
+    return 0;
+  }
+  return real_sys::limit(resource, soft);
+}
+size_t page_size() {
+  const size_t fake = fakes::g_page_size.load();
+  return fake != 0 ? fake : real_sys::page_size();
+}
 uint64_t monotonic_ns() { return real_sys::monotonic_ns(); }
 
 }  // namespace ashlar::os::sys

@@ -1,4 +1,5 @@
-// The contract of os/sys.h with calls that fail on demand. Thread-safe, but set it up with one thread.
+// The contract of os/sys.h with calls that fail on demand, and a kernel and limits that this machine hasn't
+// got. Thread-safe, but set it up with one thread.
 //
 // "Failable" calls are those that a kernel refuses in earnest: mappings, protections, advice, the break,
 // files, membarrier. Writing, futexes, clocks and limits always work.
@@ -38,6 +39,21 @@ void fail_mmap_from(size_t bytes);
 
 // mprotect fails once it has made this many bytes accessible in all; 0: no such limit.
 void limit_opened(size_t bytes);
+
+// The kernel's page size: calls whose addresses or sizes are no multiples of it fail with EINVAL, mappings
+// begin at multiples of it. Before the first use of the core; 0: the real one.
+void set_page_size(size_t bytes);
+uint64_t misaligned_calls();  // refused for that, since reset
+
+// The highest address that a mapping was asked for at, as a hint or fixed.
+uintptr_t highest_hint();
+
+// A file that reads as this text, whatever the real one says; null: it can't be opened. Both strings stay the
+// caller's. At most eight.
+void set_file(const char* path, const char* text);
+
+// The soft limit of a resource, as os/sys.h numbers them. It is only read: enforcing it is fail_mmap_from's.
+void set_limit(int resource, uint64_t soft);
 
 uint64_t calls(Call call);
 uint64_t failures(Call call);

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <execinfo.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -109,6 +110,70 @@ void fork_in_handler(int) {
   errno = saved;
 }
 
+// The child goes on where the signal interrupted its parent. It has but one thread, as its parent had.
+volatile sig_atomic_t is_child = 0;
+void fork_and_return(int) {
+  const int saved = errno;
+  const pid_t pid = fork();
+  if (pid == 0) {
+    signal(SIGALRM, SIG_DFL);
+    alarm(60);
+    is_child = 1;
+  } else {
+    wait_for(pid);
+    ++signals;
+  }
+  errno = saved;
+}
+
+// Nothing but slow paths: runs of pages that are cut, grown and given back, new slabs, direct mappings.
+void use_slow_paths(size_t seed) {
+  void* runs[6];
+  for (size_t i = 0; i < 6; ++i) {
+    runs[i] = std::malloc(opaque(40'000 + (seed * 7919 + i * 104'729) % 700'000));
+  }
+  runs[0] = std::realloc(runs[0], opaque<size_t>(900'000));
+  void* small[64];
+  for (size_t i = 0; i < 64; ++i) {
+    small[i] = std::malloc(opaque(4000 + i * 300));
+  }
+  for (void* p : small) {
+    std::free(p);
+  }
+  for (void* p : runs) {
+    std::free(p);
+  }
+  if (seed % 16 == 0) {
+    std::free(std::realloc(std::malloc(opaque<size_t>(33 << 20)), opaque<size_t>(40 << 20)));
+    malloc_trim(0);
+  }
+}
+
+// A timer interrupts this thread, the only one, in the middle of whatever it does; the handler forks, and the
+// child goes on with that.
+void be_interrupted_by_a_timer() {
+  struct sigaction action = {};
+  action.sa_handler = fork_and_return;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGALRM, &action, nullptr);
+  for (size_t i = 0; signals.load() < kSignals && is_child == 0; ++i) {
+    const itimerval once{{0, 0}, {0, static_cast<suseconds_t>(50 + i * 37 % 500)}};
+    setitimer(ITIMER_REAL, &once, nullptr);
+    for (int round = 0; round < 20 && is_child == 0; ++round) {
+      use_slow_paths(i + static_cast<size_t>(round));
+    }
+  }
+  if (is_child != 0) {
+    for (size_t i = 0; i < 20; ++i) {
+      use_slow_paths(i);
+      use_heap(i);
+    }
+    std::thread([] { use_heap(1); }).join();
+    _exit(interface_test::heap_faults() == 0 ? 0 : 3);
+  }
+  signal(SIGALRM, SIG_IGN);
+}
+
 void backtrace_in_handler(int) {
   const int saved = errno;
   void* frames[64];
@@ -160,6 +225,8 @@ int main(int argc, char** argv) {
     fork_many();
   } else if (std::strcmp(mode, "signal_fork") == 0) {
     be_interrupted(fork_in_handler);
+  } else if (std::strcmp(mode, "timer_fork") == 0) {
+    be_interrupted_by_a_timer();
   } else if (std::strcmp(mode, "signal_backtrace") == 0) {
     be_interrupted(backtrace_in_handler);
   } else if (std::strcmp(mode, "signal_abort") == 0) {

@@ -33,6 +33,11 @@ TEST(SignalHandler, ThatForksDoesNotDeadlock) {
   expect_well(run_child({ASHLAR_FORK_HOOKS, "signal_fork"}, {}, 60));
 }
 
+// A storm of timer signals on a thread that is in slow paths all the time.
+TEST(SignalHandler, ThatForksInTheSlowPathLeavesAChildThatGoesOn) {
+  expect_well(run_child({ASHLAR_FORK_HOOKS, "timer_fork"}, {}, 200));
+}
+
 TEST(SignalHandler, ThatTakesABacktraceDoesNotDeadlock) {
   expect_well(run_child({ASHLAR_FORK_HOOKS, "signal_backtrace"}, {}, 60));
 }

@@ -198,6 +198,10 @@ TEST(Vfork, ChildMayAllocateInTheSharedHeap) {
     ASSERT_TRUE(ended_well(pid, "vfork's child"));
     use_heap(nullptr);
   }
+  if (const auto stats = read_stats()) {
+    EXPECT_EQ(stats->lost_in_fork, 0u) << "the child took itself for a forked one";
+    EXPECT_GE(stats->thread_caches, 3u);
+  }
 }
 
 TEST(PosixSpawn, WorksFromABusyProcess) {

@@ -67,6 +67,15 @@ TEST(Start, NothingIsPrintedUnasked) {
   }
 }
 
+// 43. A program may close any descriptor, or expect the lowest free one.
+TEST(Start, KeepsNoDescriptorOpen) {
+  const ChildResult with = run_child({"/bin/ls", "/proc/self/fd"});
+  const ChildResult without = run_child({"/bin/ls", "/proc/self/fd"}, {"LD_PRELOAD="});
+  EXPECT_EQ(with.status, 0) << with.err;
+  EXPECT_FALSE(with.out.empty());
+  EXPECT_EQ(with.out, without.out);
+}
+
 TEST(Start, AnUnknownOptionIsNamedOnceAndIgnored) {
   const ChildResult result = run_child({ASHLAR_FIRST_CALL, "malloc"}, {"ASHLAR_CONF=no_such_option:5"});
   EXPECT_EQ(result.status, 0) << result.err;

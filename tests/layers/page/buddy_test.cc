@@ -13,7 +13,7 @@ using test::scaled;
 // Opens the window up to the last chunk that a test uses; none of its pages is free at first.
 void open_window(ChunkIndex chunks) {
   if (g_window_owner.reserved() == 0) {
-    ASSERT_TRUE(g_window_owner.reserve(size_t{chunks + 8} * kChunkSize, Source::kMmap));
+    ASSERT_TRUE(g_window_owner.reserve(size_t{chunks + 8} * kChunkSize, 0, Source::kMmap));
   }
   PageIndex start = 0;
   while (g_window_owner.opened_chunks() < chunks) {

@@ -12,7 +12,7 @@ namespace {
 
 // Opens the window far enough that groups (64 chunks) and supers (4096 chunks) end within it.
 void open_chunks(ChunkIndex chunks) {
-  ASSERT_TRUE(page::g_window_owner.reserve(size_t{chunks} * kChunkSize, page::Source::kMmap));
+  ASSERT_TRUE(page::g_window_owner.reserve(size_t{chunks} * kChunkSize, 0, page::Source::kMmap));
   PageIndex start = 0;
   const PageCount pages = chunks * kPagesPerChunk;
   ASSERT_EQ(page::g_window_owner.open(pages, pages, &start), pages);

@@ -1,0 +1,127 @@
+// The window under the limits of its process: what is reserved when RLIMIT_AS is short or comes down, what is
+// given back where accessible memory counts (RLIMIT_DATA, vm.overcommit_memory=2), and locked memory.
+//
+// RLIMIT_AS counts reserved addresses, and an opening by mprotect takes no new ones: a limit that the program
+// sets later would be ignored by the heap while every mapping of anybody else failed. So each opening step
+// reads the limit, and a reservation that is more than half of it is cut down to what is opened; from then on
+// the window grows by mapping what follows, which the kernel checks.
+//
+// LOCKS: the page lock is held for all of it, but for close_chunk and reopen_chunk, which need none.
+#include <sys/mman.h>
+
+#include "os/sys.h"
+#include "os/system.h"
+#include "page/window.h"
+
+namespace ashlar::page {
+
+using os::sys::failed;
+
+namespace {
+
+uint64_t read_limit(int resource) {
+  uint64_t soft = os::sys::kNoLimit;
+  return failed(os::sys::limit(resource, &soft)) ? os::sys::kNoLimit : soft;
+}
+
+// False: the range is still there, which costs addresses only.
+bool unmap(uintptr_t start, uintptr_t end) {
+  return start < end && !failed(os::sys::munmap(reinterpret_cast<void*>(start), end - start));
+}
+
+}  // namespace
+
+bool Window::heed_limits() {
+  data_limit_ = read_limit(os::sys::kLimitData) != os::sys::kNoLimit;
+  const uint64_t limit = read_limit(os::sys::kLimitAddressSpace);
+  if (limit == address_limit_) return false;
+  address_limit_ = limit;
+  if (limit == os::sys::kNoLimit) limited_ = false;
+  if (mapping_end_ - mapping_start_ <= limit / 2) return false;
+  give_back_unopened();
+  return true;
+}
+
+// The heap behind what is opened, and the metadata for more than the limit lets anybody have.
+void Window::give_back_unopened() {
+  limited_ = true;
+  if (source_ == Source::kMmap) {
+    const uintptr_t end = page_address(opened());
+    if (unmap(end, mapping_end_)) {
+      mapping_end_ = end;
+      reserved_pages_ = opened();
+    }
+    if (unmap(mapping_start_, metadata_start_)) mapping_start_ = metadata_start_;
+  }
+  ChunkIndex capacity = capacity_pages_ / kPagesPerChunk;
+  const uint64_t most = address_limit_ >> kChunkShift;
+  if (most < capacity) capacity = static_cast<ChunkIndex>(most);
+  if (capacity < metadata_chunks_) capacity = metadata_chunks_;
+  capacity_pages_ = capacity * kPagesPerChunk;
+  const uintptr_t map = reinterpret_cast<uintptr_t>(g_window.map);
+  const uintptr_t records = reinterpret_cast<uintptr_t>(chunks_);
+  const uintptr_t records_end = metadata_start_ + metadata_bytes_;
+  unmap(align_up(map + size_t{capacity} * kPagesPerChunk, kMetadataAlignment),
+        align_down(records, kMetadataAlignment));
+  unmap(align_up(reinterpret_cast<uintptr_t>(chunks_ + capacity), kMetadataAlignment),
+        align_down(records_end, kMetadataAlignment));
+}
+
+// Maps what follows the reservation, if nobody else is there.
+bool Window::reserve_up_to(PageCount end) {
+  if (end <= reserved()) return true;
+  void* const from = reinterpret_cast<void*>(page_address(reserved()));
+  const size_t size = pages_to_bytes(end - reserved());
+  const intptr_t result = os::sys::mmap(from, size, PROT_NONE, MAP_NORESERVE | MAP_FIXED_NOREPLACE);
+  if (failed(result)) return false;
+  if (reinterpret_cast<void*>(result) != from) {  // Linux before 4.17 takes the address as a hint
+    os::sys::munmap(reinterpret_cast<void*>(result), size);
+    return false;
+  }
+  reserved_pages_ = end;
+  mapping_end_ = page_address(end);
+  return true;
+}
+
+bool Window::give_back_end(PageCount pages) {
+  if (source_ != Source::kMmap) return false;
+  const PageCount before = opened();
+  const PageCount left = before - pages;
+  // A stale reading of `pages` in another thread is harmless: no live block lies there.
+  g_window.unforwarded_pages.store(0, std::memory_order_relaxed);  // until they ask again
+  g_window.pages.store(left, std::memory_order_release);
+  if (!unmap(page_address(left), mapping_end_)) {
+    g_window.pages.store(before, std::memory_order_release);
+    return false;
+  }
+  reserved_pages_ = left;
+  mapping_end_ = page_address(left);
+  return true;
+}
+
+void Window::learn_charge() {
+  if (strict_known_) return;
+  strict_known_ = true;
+  char mode[8];
+  strict_commit_ =
+      os::read_small_file("/proc/sys/vm/overcommit_memory", mode, sizeof mode) > 0 && mode[0] == '2';
+}
+
+bool Window::close_chunk(ChunkIndex chunk) {
+  void* const start = reinterpret_cast<void*>(page_address(chunk * kPagesPerChunk));
+  return !failed(os::sys::mmap(start, kChunkSize, PROT_NONE, MAP_NORESERVE | MAP_FIXED));
+}
+
+bool Window::reopen_chunk(ChunkIndex chunk) {
+  void* const start = reinterpret_cast<void*>(page_address(chunk * kPagesPerChunk));
+  return !failed(os::sys::mprotect(start, kChunkSize, PROT_READ | PROT_WRITE));
+}
+
+// Whether a page that was just opened, and that nobody has touched, is resident.
+void Window::note_locked(PageIndex page) {
+  unsigned char resident = 0;
+  locked_ = !failed(os::sys::mincore(reinterpret_cast<void*>(page_address(page)), kPageSize, &resident)) &&
+            (resident & 1) != 0;
+}
+
+}  // namespace ashlar::page
