@@ -26,6 +26,7 @@ intptr_t futex(uint32_t* word, int operation, uint32_t value);
 void yield();
 void sleep_ns(uint64_t nanoseconds);
 intptr_t limit(int resource, uint64_t* soft);
+size_t page_size();
 }  // namespace real_sys
 
 namespace sys {
@@ -53,6 +54,7 @@ intptr_t open_read_only(const char* path) { return real_sys::open_read_only(path
 intptr_t read(int fd, void* buffer, size_t size) { return real_sys::read(fd, buffer, size); }
 intptr_t close(int fd) { return real_sys::close(fd); }
 intptr_t limit(int resource, uint64_t* soft) { return real_sys::limit(resource, soft); }
+size_t page_size() { return real_sys::page_size(); }
 uint64_t monotonic_ns() { return kNow; }
 
 intptr_t write(int fd, const void* buffer, size_t size) {

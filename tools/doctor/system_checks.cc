@@ -32,14 +32,13 @@ Finding check_address_space(const ProcessFacts& process, std::uint64_t memory) {
   Finding finding{"RLIMIT_AS", Severity::kOk, human_bytes(*limit), "", ""};
   const std::uint64_t half = *limit / 2;
   if (memory != 0 && half >= default_window(memory)) return finding;
-  finding.severity = Severity::kWarning;
-  finding.meaning = fmt::format(
-      "Ashlar reserves half of it at most, {}, for its heap; when that is full, every further block is a "
-      "mapping of its own, of a page at least.",
-      human_bytes(half));
+  finding.severity = Severity::kNote;
+  finding.meaning =
+      "The default window takes more than half of it: Ashlar reserves 1 MiB and grows in place as memory is "
+      "needed, up to the limit. Beyond it, malloc fails with ENOMEM.";
   if (const auto& stack = process.limits.stack; stack && *stack > 0) {
-    finding.meaning += fmt::format(" Beside it there is room for {} thread stacks of {}.", half / *stack,
-                                   human_bytes(*stack));
+    finding.meaning += fmt::format(" Thread stacks of {} each count too: {} of them would fill it.",
+                                   human_bytes(*stack), *limit / *stack);
   }
   finding.remedy =
       "Limit memory by a cgroup instead (it counts what is used, not what is reserved), or raise "

@@ -106,9 +106,9 @@ TEST_F(LimitChecks, AddressSpaceSaysWhatTheWindowAndTheStacksGet) {
   process_.limits.address_space = 200 * kMiB;
   process_.limits.stack = 8 * kMiB;
   const Finding tight = check("RLIMIT_AS");
-  EXPECT_EQ(tight.severity, Severity::kWarning);
-  EXPECT_TRUE(says(tight, "half of it at most, 100 MiB")) << tight.meaning;
-  EXPECT_TRUE(says(tight, "12 thread stacks of 8 MiB")) << tight.meaning;
+  EXPECT_EQ(tight.severity, Severity::kNote);
+  EXPECT_TRUE(says(tight, "reserves 1 MiB and grows in place")) << tight.meaning;
+  EXPECT_TRUE(says(tight, "Thread stacks of 8 MiB each count too: 25 of them")) << tight.meaning;
   process_.limits.address_space = std::uint64_t{2} * 2 * 8192 * kMiB;
   EXPECT_EQ(check("RLIMIT_AS").severity, Severity::kOk) << "half of it holds the default window";
 }
