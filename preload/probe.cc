@@ -4,6 +4,9 @@
 //
 // The only constructor and destructor of the library. They own nothing and tear nothing down.
 #include <dlfcn.h>
+#ifdef ASHLAR_TWINS
+#include "heap/heap.h"
+#endif
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -145,7 +148,9 @@ int exit_stderr() {
 __attribute__((constructor)) void at_load() {
   const bool built_in = sizeof(ASHLAR_DEFAULT_CONF) > 1 || &ashlar_conf != nullptr;
   if (built_in || secure_getenv("ASHLAR_CONF") != nullptr) keep_stderr();
-#ifndef ASHLAR_TWINS
+#ifdef ASHLAR_TWINS
+  ashlar::heap::initialise();
+#else
   const char* text = secure_getenv("ASHLAR_PROBE");
   if (text == nullptr) return;
   const long pid = read_decimal(&text);

@@ -231,6 +231,8 @@ void free_foreign_slow(void* p) {
 }
 
 static ASHLAR_NOINLINE void free_pages_slow(void* p) {
+  PageIndex page = 0;
+  if (!page::find_page(p, &page)) return free_foreign_slow(p);  // a bound that was old
   if (!free_large(p)) stop_no_block("free", p);
 }
 

@@ -81,7 +81,7 @@ bool starts_with(const char* text, const char* start) {
 // The memory limit of this process's cgroup, version 2 or 1. /proc/self/cgroup has a line for each hierarchy:
 // "0::/path" for version 2, "5:memory:/path" for version 1's.
 size_t cgroup_limit() {
-  char buffer[1024];
+  char buffer[4096];  // a dozen lines of 140 characters, in containers of version 1
   size_t limit = SIZE_MAX;
   const size_t length = read_small_file("/proc/self/cgroup", buffer, sizeof buffer);
   if (length == 0) limit = lowest_limit("/sys/fs/cgroup", "", 0, "memory.max");

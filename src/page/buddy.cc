@@ -324,7 +324,7 @@ PageIndex Buddy::highest_dirty(unsigned min_order, ChunkIndex end, unsigned* ord
   return kNoPage;
 }
 
-PageIndex Buddy::find_anywhere(PageCount count) const {
+PageIndex Buddy::find_anywhere(PageCount count, unsigned align_order) const {
   const unsigned whole = log2_up(count);
   const unsigned order =
       whole > 2 ? whole - 2 : 0;  // a run holds an aligned block of a quarter of its length
@@ -334,10 +334,11 @@ PageIndex Buddy::find_anywhere(PageCount count) const {
     const uint64_t worth = children_with(group, order, kDirty) | children_with(group, order, kClean);
     if ((worth & ~group.closed & bit(chunk % kChunksPerGroup)) == 0) continue;
     const PageIndex end = (chunk + 1) * kPagesPerChunk;
-    for (PageIndex page = chunk * kPagesPerChunk; page < end;) {
+    const size_t first = align_up(size_t{chunk} * kPagesPerChunk, size_t{1} << align_order);
+    for (PageIndex page = static_cast<PageIndex>(first); page < end;) {
       const PageCount run = free_run_at(page, count);
       if (run == count) return page;
-      page += run + 1;
+      page = static_cast<PageIndex>(align_up(size_t{page} + run + 1, size_t{1} << align_order));
     }
   }
   return kNoPage;

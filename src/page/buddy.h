@@ -52,7 +52,7 @@ class Buddy {
   // kNoPage. The last resort when no block is large enough and none can be opened: every chunk with a free
   // block of a quarter of the size is walked page by page, but for closed ones, of which pages are had
   // otherwise.
-  PageIndex find_anywhere(PageCount count) const;
+  PageIndex find_anywhere(PageCount count, unsigned align_order) const;
 
   // How many pages from `start` on are free, at most `limit`.
   PageCount free_run_at(PageIndex start, PageCount limit) const;

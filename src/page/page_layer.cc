@@ -107,7 +107,12 @@ PageIndex PageLayer::pick_locked(PageCount count, unsigned align_order) {
     page = buddy_.find_run(count, align_order);
     if (page != kNoPage) buddy_.take(page, count);
   }
-  if (page == kNoPage) return open_locked(count, align_order);
+  if (page == kNoPage) {
+    page = open_locked(count, align_order);
+    // What went back with the end of the window comes back by opening.
+    if (page != kNoPage && page < given_back_end_ && may_regret()) regret_locked(count);
+    return page;
+  }
   if (may_regret()) regret_locked(count - count_dirty(page, count));
   return page;
 }
@@ -116,8 +121,8 @@ PageIndex PageLayer::allocate_locked(PageCount count, unsigned align_order) {
   const PageIndex page = pick_locked(count, align_order);
   if (ASHLAR_LIKELY(page != kNoPage) && reopen_locked(page, count)) return page;
   if (page != kNoPage) buddy_.insert(page, count);
-  if (count > kPagesPerChunk || align_order != 0) return kNoPage;
-  const PageIndex last = buddy_.find_anywhere(count);
+  if (count > kPagesPerChunk) return kNoPage;
+  const PageIndex last = buddy_.find_anywhere(count, align_order);
   if (last == kNoPage) return kNoPage;
   buddy_.take(last, count);
   if (reopen_locked(last, count)) return last;

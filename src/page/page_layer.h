@@ -120,9 +120,10 @@ class PageLayer {
   PageCounters counters_{};
   Config config_{};
   std::atomic<size_t> budget_hint_{SIZE_MAX};
-  size_t regret_pages_ = 0;      // the guard: this much dirty memory is kept, whatever else is said
-  size_t recent_purged_ = 0;     // pages purged since recent_start_ns_, less those regretted
-  size_t recent_regretted_ = 0;  // pages regretted since then
+  size_t regret_pages_ = 0;       // the guard: this much dirty memory is kept, whatever else is said
+  size_t recent_purged_ = 0;      // pages purged since recent_start_ns_, less those regretted
+  size_t recent_regretted_ = 0;   // pages regretted since then
+  PageIndex given_back_end_ = 0;  // the highest end of the window that was given back
   uint64_t recent_start_ns_ = 0;
   uint64_t last_regret_ns_ = 0;
   uint64_t refused_until_ns_ = 0;  // the kernel refused all advice: frees leave it alone until then

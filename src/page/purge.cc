@@ -213,11 +213,20 @@ void PageLayer::purge_locked(size_t target, size_t quota) {
 }
 
 // The free pages at the end of the window, if they are `least` or more, are unmapped: where addresses are
-// scarce, others need them. Pages given back.
+// scarce, others need them. Dirty ones among them only where they are tight, or on demand (`least` 1): else a
+// program that oscillates faults them in again and again, whatever regret says. Pages given back.
 size_t PageLayer::close_end_locked(PageCount least) {
   const PageIndex end = g_window_owner.opened();
-  const PageIndex tail = static_cast<PageIndex>(align_up(buddy_.free_run_before(end), kPagesPerChunk));
+  PageIndex tail = static_cast<PageIndex>(align_up(buddy_.free_run_before(end), kPagesPerChunk));
   if (tail >= end || end - tail < least) return 0;
+  if (least > 1 && !g_window_owner.is_tight()) {  // what the budget keeps stays
+    PageIndex clean = static_cast<PageIndex>(align_up(end, kPagesPerChunk));
+    while (clean > tail && count_dirty(clean - kPagesPerChunk, kPagesPerChunk) == 0)
+      clean -= kPagesPerChunk;
+    tail = clean;
+    if (tail >= end || end - tail < least) return 0;
+  }
+  const PageCount dirty = count_dirty(tail, end - tail);
   buddy_.take(tail, end - tail);
   const bool lowered = g_window_owner.source() == Source::kSbrk ? g_window_owner.lower_break(end - tail)
                                                                 : g_window_owner.give_back_end(end - tail);
@@ -225,6 +234,8 @@ size_t PageLayer::close_end_locked(PageCount least) {
     buddy_.insert(tail, end - tail);
     return 0;
   }
+  recent_purged_ += dirty;
+  if (end > given_back_end_) given_back_end_ = end;
   set_dirty(tail, end - tail, false);  // new pages when they are opened again
   if (counters_.closed_chunks > 0) forget_closed_locked(chunk_of_page(tail), chunk_of_page(end - 1) + 1);
   return end - tail;

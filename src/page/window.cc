@@ -57,7 +57,9 @@ bool Window::reserve(size_t bytes, size_t capacity, Source source) {
   for (; size > kSmallestWindow; size = align_up(size / 2, kChunkSize)) {
     if (try_reserve(size >> kChunkShift, (size > capacity ? size : capacity) >> kChunkShift)) return true;
   }
-  return size > 0 && try_reserve(size >> kChunkShift, size >> kChunkShift);
+  const size_t chunks = size >> kChunkShift;
+  return size > 0 && (try_reserve(chunks, (size > capacity ? size : capacity) >> kChunkShift) ||
+                      try_reserve(chunks, chunks));
 }
 
 // PRECONDITION: chunks > 0. Leaves nothing behind on failure.

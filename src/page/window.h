@@ -57,6 +57,8 @@ class Window {
   bool heed_limits();
   // Addresses are scarce: RLIMIT_AS has no room for the whole reservation. Needs no lock.
   bool is_limited() const { return limited_.load(std::memory_order_relaxed); }
+  // The heap alone has more than half of what RLIMIT_AS allows. LOCKS: the page lock.
+  bool is_tight() const { return is_limited() && pages_to_bytes(opened()) > address_limit_ / 2; }
   // Accessible memory counts although nobody has touched it: RLIMIT_DATA is set, or the kernel commits
   // strictly (vm.overcommit_memory=2), as far as learn_charge has found out, which reads a file the first
   // time.

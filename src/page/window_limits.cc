@@ -53,7 +53,8 @@ void Window::give_back_unopened() {
     }
     if (unmap(mapping_start_, metadata_start_)) mapping_start_ = metadata_start_;
   }
-  ChunkIndex capacity = capacity_pages_ / kPagesPerChunk;
+  const ChunkIndex before = capacity_pages_ / kPagesPerChunk;
+  ChunkIndex capacity = before;
   const uint64_t most = address_limit_ >> kChunkShift;
   if (most < capacity) capacity = static_cast<ChunkIndex>(most);
   if (capacity < metadata_chunks_) capacity = metadata_chunks_;
@@ -61,10 +62,15 @@ void Window::give_back_unopened() {
   const uintptr_t map = reinterpret_cast<uintptr_t>(g_window.map);
   const uintptr_t records = reinterpret_cast<uintptr_t>(chunks_);
   const uintptr_t records_end = metadata_start_ + metadata_bytes_;
-  unmap(align_up(map + size_t{capacity} * kPagesPerChunk, kMetadataAlignment),
-        align_down(records, kMetadataAlignment));
-  unmap(align_up(reinterpret_cast<uintptr_t>(chunks_ + capacity), kMetadataAlignment),
-        align_down(records_end, kMetadataAlignment));
+  // Only up to where it went back before: others may be behind that by now.
+  const auto unmap_rest = [](uintptr_t from, uintptr_t to, uintptr_t end) {
+    to = align_up(to, kMetadataAlignment);
+    end = align_down(end, kMetadataAlignment);
+    unmap(align_up(from, kMetadataAlignment), to < end ? to : end);
+  };
+  unmap_rest(map + size_t{capacity} * kPagesPerChunk, map + size_t{before} * kPagesPerChunk, records);
+  unmap_rest(reinterpret_cast<uintptr_t>(chunks_ + capacity), reinterpret_cast<uintptr_t>(chunks_ + before),
+             records_end);
 }
 
 // Maps what follows the reservation, if nobody else is there.
