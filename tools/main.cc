@@ -46,6 +46,14 @@ CommandLine split(int argc, char** argv) {
   return line;
 }
 
+/// --conf, which may be given more than once: the pieces are joined.
+void add_conf(CLI::App& app, std::string& conf, const char* text) {
+  app.add_option("--conf", conf, text)
+      ->type_name("KEY:VALUE,...")
+      ->multi_option_policy(CLI::MultiOptionPolicy::Join)
+      ->delimiter(',');
+}
+
 void add_run(CLI::App& app, ashlar_command::RunRequest& request) {
   CLI::App* run = app.add_subcommand("run",
                                      "Run a program under Ashlar and verify that Ashlar serves it:\n"
@@ -59,10 +67,7 @@ void add_run(CLI::App& app, ashlar_command::RunRequest& request) {
       ->check([](const std::string& form) {
         return form == "text" || form == "json" ? std::string{} : "is text or json, not " + form;
       });
-  run->add_option("--conf", request.conf, "Options for this run, added to ASHLAR_CONF (see `ashlar options`)")
-      ->type_name("KEY:VALUE,...")
-      ->multi_option_policy(CLI::MultiOptionPolicy::Join)
-      ->delimiter(',');
+  add_conf(*run, request.conf, "Options for this run, added to ASHLAR_CONF (see `ashlar options`)");
   run->add_option("--lib", request.library,
                   "The library to use instead of the one installed with this command")
       ->type_name("PATH");
@@ -74,8 +79,7 @@ void add_run(CLI::App& app, ashlar_command::RunRequest& request) {
 
 void add_options(CLI::App& app, ashlar_command::OptionsRequest& request) {
   CLI::App* options = app.add_subcommand("options", "Show every option and the configuration in force");
-  options->add_option("--conf", request.conf, "Options to show the effect of, added to ASHLAR_CONF")
-      ->type_name("KEY:VALUE,...");
+  add_conf(*options, request.conf, "Options to show the effect of, added to ASHLAR_CONF");
   options->add_option("--lib", request.library, "The library to ask")->type_name("PATH");
 }
 
@@ -95,8 +99,7 @@ void add_doctor(CLI::App& app, ashlar_command::DoctorRequest& request) {
       ->check(CLI::Range(1, std::numeric_limits<int>::max()));
   doctor->add_flag("--as-is", request.as_is,
                    "Start the program as the environment has it: do not add Ashlar to LD_PRELOAD");
-  doctor->add_option("--conf", request.conf, "Options to look at, added to ASHLAR_CONF")
-      ->type_name("KEY:VALUE,...");
+  add_conf(*doctor, request.conf, "Options to look at, added to ASHLAR_CONF");
   doctor
       ->add_option("--lib", request.library,
                    "The library to preload instead of the one installed with this command")

@@ -67,7 +67,8 @@ struct ashlar_stats {
   size_t direct_bytes;    /* blocks mapped directly, outside the window */
   size_t direct_blocks;
   size_t large_blocks; /* page-layer blocks in the window */
-  size_t peak_opened;  /* window_opened, which never falls with source mmap, + the highest direct_bytes */
+  size_t peak_opened;  /* window_opened, which falls only with source sbrk or under RLIMIT_AS,
+                          + the highest direct_bytes */
 
   /* Returning memory. */
   size_t dirty_bytes;       /* free pages that may be resident, as the page layer counts them */

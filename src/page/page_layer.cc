@@ -60,8 +60,8 @@ PageCount PageLayer::opening_step_locked(PageCount need) const {
   return static_cast<PageCount>(align_up(opened + step, kPagesPerChunk)) - opened;
 }
 
-// The pages at the end of the window: those that are free there already, and new ones behind them.
-// Pages above a break that was lowered may have been open before, with dirty bits of a refused purge.
+// Pages of an anonymous mapping are new to the records: none is touched. Those above a break that others move
+// are looked at.
 void PageLayer::insert_opened_locked(PageIndex start, PageCount count) {
   if (g_window_owner.source() == Source::kMmap) {
     buddy_.insert_untouched(start, count);
@@ -70,6 +70,7 @@ void PageLayer::insert_opened_locked(PageIndex start, PageCount count) {
   }
 }
 
+// The pages at the end of the window: those that are free there already, and new ones behind them.
 PageIndex PageLayer::open_locked(PageCount count, unsigned align_order) {
   const size_t alignment = count > kPagesPerChunk ? kPagesPerChunk : size_t{1} << align_order;
   // A second round is only needed where the break was moved by somebody else.

@@ -81,7 +81,11 @@ void print_classes(Writer& writer, const struct ashlar_stats& s) {
         .right(c.live_slots, 11)
         .right(c.bin_slots, 7);
     writer.right(c.free_slots, 11).bytes(c.resident, 13).fixed(ratio(c.live_slots, c.slots) * 100, 1, 8);
-    writer.fixed((1 - ratio(c.sampled_requested, c.sampled_granted)) * 100, 1, 9).text(" ");
+    if (c.sampled_granted == 0) {
+      writer.text("        - ");  // no refill of it was sampled
+    } else {
+      writer.fixed((1 - ratio(c.sampled_requested, c.sampled_granted)) * 100, 1, 9).text(" ");
+    }
     for (const size_t slabs : c.occupancy)
       writer.text(" ").number(slabs);
     writer.text("\n");

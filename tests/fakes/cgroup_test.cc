@@ -52,6 +52,20 @@ TEST_F(Cgroup, VersionOne) {
   EXPECT_EQ(memory_size(), 128 * kMiB);
 }
 
+// A dozen hierarchies, each with the long path of a pod: the line of memory may stand behind all of them.
+TEST_F(Cgroup, VersionOneInAContainer) {
+  const std::string pod = "/kubepods/burstable/pod" + std::string(36, 'a') + "/" + std::string(64, 'b');
+  std::string text;
+  for (const char* const name : {"perf_event", "net_cls,net_prio", "devices", "freezer", "blkio", "hugetlb",
+                                 "pids", "rdma", "cpu,cpuacct", "cpuset", "name=systemd", "memory"}) {
+    text += "9:" + std::string(name) + ":" + pod + "\n";
+  }
+  ASSERT_GT(text.size(), 1500u);
+  fakes::set_file("/proc/self/cgroup", text.c_str());
+  fakes::set_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", "536870912\n");
+  EXPECT_EQ(memory_size(), 512 * kMiB);
+}
+
 TEST_F(Cgroup, OddFilesAreNoLimit) {
   for (const char* const text : {"", "\n", "0::", "0::/a", ":::::", "no colon at all\n", "4:memory\n"}) {
     fakes::set_file("/proc/self/cgroup", text);

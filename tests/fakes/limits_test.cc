@@ -165,6 +165,46 @@ TEST(AddressLimit, SetLaterIsSeenByATrim) {
             0);
 }
 
+// The metadata that a limit gave back is others' to use: a second limit takes nothing from them.
+TEST(AddressLimit, ASecondChangeUnmapsNothingOfOthers) {
+  EXPECT_EQ(test::run_in_child([] {
+              start_with_window(16 * 1024 * kMiB);
+              fakes::set_limit(kLimitAddressSpace, kLimit);
+              purge();
+              const uintptr_t hole =
+                  align_up(reinterpret_cast<uintptr_t>(page::g_window.map) + 2 * kMiB, kPageSize);
+              void* const theirs = mmap(reinterpret_cast<void*>(hole), 64 * kKiB, PROT_READ | PROT_WRITE,
+                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+              ASSERT_EQ(theirs, reinterpret_cast<void*>(hole)) << "nothing was given back there";
+              memset(theirs, 0x77, 64 * kKiB);
+              for (const size_t limit : {kLimit - 50 * kMiB, kLimit, 4 * kLimit}) {
+                fakes::set_limit(kLimitAddressSpace, limit);
+                purge();
+                for (size_t i = 0; i < 64 * kKiB; ++i)
+                  ASSERT_EQ(static_cast<unsigned char*>(theirs)[i], 0x77);
+              }
+              EXPECT_EQ(debug::verify_heap(2), 0);
+            }),
+            0);
+}
+
+// A limit that leaves addresses enough: what the budget keeps for the next allocation stays, at the end too.
+TEST(AddressLimit, WhatTheBudgetKeepsStays) {
+  EXPECT_EQ(test::run_in_child([] {
+              fakes::set_limit(kLimitAddressSpace, 4 * 1024 * kMiB);
+              std::vector<Block> blocks = make_many(20'000, 40 * kMiB);
+              EXPECT_TRUE(g_window_owner.is_limited());
+              const PageCount opened = g_window_owner.opened();
+              free_all(blocks);
+              EXPECT_LT(g_window_owner.opened(), opened) << "the clean end goes back";
+              size_t free_pages = 0, dirty_pages = 0;
+              g_pages.buddy_counts(&free_pages, &dirty_pages);
+              EXPECT_GT(pages_to_bytes(dirty_pages), g_options.purge_floor / 2);
+              EXPECT_EQ(debug::verify_heap(2), 0);
+            }),
+            0);
+}
+
 TEST(AddressLimit, ALimitWithRoomForTheWindowChangesNothing) {
   EXPECT_EQ(test::run_in_child([] {
               start_with_window(1024 * kMiB);
@@ -354,6 +394,32 @@ TEST(StrictCommit, AChunkThatCannotBeReopenedStaysFree) {
             0);
 }
 
+// The lowest free pages are in closed chunks, which can't be reopened; there are others that are open.
+TEST(StrictCommit, OpenPagesServeWhereClosedOnesCannot) {
+  EXPECT_EQ(test::run_in_child([] {
+              configure_small();
+              fakes::reset();
+              fakes::set_file("/proc/sys/vm/overcommit_memory", "2\n");
+              std::vector<Block> blocks = make_many(1000, 40 * kMiB);
+              std::vector<Block> kept(blocks.end() - 1, blocks.end());
+              blocks.pop_back();
+              free_all(blocks);
+              purge();
+              ASSERT_GT(g_pages.counters().closed_chunks, 30u);
+              fakes::fail_always(fakes::Call::kMprotect, true);
+              fakes::fail_always(fakes::Call::kMmap, true);
+              for (const size_t size : {100u, 5000u, 30'000u}) {
+                void* const p = allocate(size);
+                ASSERT_NE(p, nullptr) << size;
+                memset(p, 1, size);
+                deallocate(p);
+              }
+              free_all(kept);
+              EXPECT_EQ(debug::verify_heap(2), 0);
+            }),
+            0);
+}
+
 // Locked memory: what is opened is resident at once, and advice is refused, so that pages are not zero.
 TEST(LockedMemory, StepsAreSmallAndPagesAreNotTrusted) {
 #ifdef ASHLAR_TEST_SANITIZED
@@ -494,10 +560,10 @@ TEST(HugePages, NoneIsCompletedBeforeTwoMebibytesAreLive) {
 }
 
 // An explicit window that is too small for the program: it grows in place, small blocks stay in slabs.
-TEST(SmallWindow, GrowsInPlace) {
-  EXPECT_EQ(test::run_in_child([] {
-              start_with_window(8 * kMiB);
-              EXPECT_EQ(pages_to_bytes(g_window_owner.reserved()), 8 * kMiB);
+void grow_from(size_t window) {
+  EXPECT_EQ(test::run_in_child([window] {
+              start_with_window(window);
+              EXPECT_EQ(pages_to_bytes(g_window_owner.reserved()), window);
               std::vector<Block> blocks = make_many(100, 64 * kMiB);
               EXPECT_GE(blocks.size() * 100, 64 * kMiB);
               size_t direct = 0, bytes = 0, peak = 0, table = 0;
@@ -508,6 +574,9 @@ TEST(SmallWindow, GrowsInPlace) {
             }),
             0);
 }
+
+TEST(SmallWindow, GrowsInPlace) { grow_from(8 * kMiB); }
+TEST(SmallWindow, TheSmallestGrowsInPlace) { grow_from(4 * kMiB); }
 
 }  // namespace
 }  // namespace ashlar::heap

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <iterator>
 #include <memory>
 #include <utility>
@@ -64,7 +65,10 @@ Findings check_inside(const Evidence& evidence) {
 
 int print(const DoctorRequest& request, const Report& report) {
   const std::string text = request.json ? json_report(report) : text_report(report, request.verbose);
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    fmt::print(stderr, "ashlar: doctor: cannot write the report: {}\n", std::strerror(errno));
+    return kExitOurs;
+  }
   return count_of(report.findings, Severity::kProblem) > 0 ? kExitProblem : 0;
 }
 

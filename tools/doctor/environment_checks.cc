@@ -86,6 +86,10 @@ Finding leftover(std::string found, const char* whose, const char* remedy) {
 
 Findings check_conf(const Environment& environment, bool secure) {
   const std::string conf = value_of(environment, "ASHLAR_CONF");
+  if (environment.empty()) {
+    return {{"ASHLAR_CONF", Severity::kNote, "not known: there is no environment to read",
+             "Some programs (redis-server, postgres) write their title over it.", ""}};
+  }
   if (conf.empty()) return {{"ASHLAR_CONF", Severity::kOk, "not set: the defaults hold", "", ""}};
   if (secure) {
     return {{"ASHLAR_CONF", Severity::kNote, fmt::format("\"{}\" is not read", conf),

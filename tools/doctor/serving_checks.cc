@@ -48,6 +48,17 @@ std::string variable(const Environment& environment, const std::string& name) {
   return found == environment.end() ? std::string{} : found->second;
 }
 
+/// Whether the object stands before libc in the loader's order: what is opened later stands behind it.
+bool is_before_libc(const Image& image, const LoadedObject& object) {
+  if (!image.bindings_known) return false;  // the order is that of the addresses then
+  for (const LoadedObject& other : image.objects) {
+    if (&other == &object) return true;
+    if (file_name(other.path).starts_with("libc.so") || file_name(other.path).starts_with("libc-"))
+      return false;
+  }
+  return false;
+}
+
 /// By what path the object came into the process; empty when nothing at the start asked for it.
 std::string path_of(const Evidence& evidence, const LoadedObject& object) {
   const std::string preload = variable(evidence.process.environment, "LD_PRELOAD");
@@ -63,6 +74,16 @@ std::string path_of(const Evidence& evidence, const LoadedObject& object) {
       return fmt::format("linked: {} needs it", short_name(other));
     }
   }
+  // redis-server, postgres and others write their title over the environment that /proc shows.
+  if (is_before_libc(evidence.image, object)) return "preloaded: it stands before libc";
+  return {};
+}
+
+/// The mapped file of an Ashlar that is no longer what its path names; empty: none.
+std::string replaced_ashlar(const Evidence& evidence) {
+  for (const std::string& file : mapped_files(evidence.process.maps)) {
+    if (file_name(file).starts_with("libashlar.so") && file.ends_with(" (deleted)")) return file;
+  }
   return {};
 }
 
@@ -70,6 +91,13 @@ std::string path_of(const Evidence& evidence, const LoadedObject& object) {
 Finding not_loaded(const Evidence& evidence) {
   const Environment& environment = evidence.process.environment;
   const std::string entry(ashlar_entry(variable(environment, "LD_PRELOAD")));
+  if (const std::string replaced = replaced_ashlar(evidence); !replaced.empty()) {
+    return {
+        "loaded", Severity::kWarning, replaced,
+        "An Ashlar whose file was replaced or removed since the start: it goes on as it was, but there is "
+        "no file left to examine, so whether it serves is not known.",
+        "Restart the program to have what is installed now."};
+  }
   Finding finding{"loaded", Severity::kProblem, "Ashlar is not in the process", "",
                   "Start the program with `ashlar run -- PROGRAM`, or link it with Ashlar."};
   const LoadedObject* const program = evidence.image.program();
@@ -160,9 +188,14 @@ Finding explain_operators(const Image& image, std::size_t target, const Callers&
   const LoadedObject& object = image.objects[target];
   Finding finding{"operator new", Severity::kNote,
                   fmt::format("{} go to {}", describe_callers(image, callers), short_name(object)), "", ""};
-  finding.meaning = is_cxx_library(object)
-                        ? "It calls malloc, so Ashlar serves all the same."
-                        : "The program replaces them. What they take from malloc is Ashlar's.";
+  if (is_cxx_library(object)) {
+    finding.meaning = "It calls malloc, so Ashlar serves all the same.";
+  } else if (target != 0 && object.elf.defines.contains("malloc")) {
+    finding.meaning = "It brings a malloc of its own: these blocks are its own, not Ashlar's.";
+    finding.remedy = "Put Ashlar before it in LD_PRELOAD, or leave it out.";
+  } else {
+    finding.meaning = "The program replaces them. What they take from malloc is Ashlar's.";
+  }
   return finding;
 }
 

@@ -258,6 +258,14 @@ sys.exit(0 if reserved == 2**20 else f"window_reserved {reserved}")' 2>>out ||
     fail "the window under ulimit -v is not what doctor says"
 }
 
+# What goes wrong with the report itself; --conf in pieces.
+test_report_that_cannot_be_written() {
+  (timeout 60 "$ashlar" doctor --lib "$library" >/dev/full) 2>err; status=$?
+  expect_status 125; tr -s ' \n' '  ' <err >flat; expect "cannot write the report"
+  doctor --conf nonsense:1 --conf purge_floor:x -- ./plain
+  expect_status 0; expect "unknown option in 'nonsense:1'"; expect "bad value in 'purge_floor:x'"
+}
+
 test_json() {
   doctor --json -- ./plain; expect_status 0; cp out good.json
   doctor --json -- ./own; expect_status 1
@@ -297,7 +305,7 @@ test_command_line() {
 
 build
 for part in served static not_loaded set_id another_malloc jemalloc sanitizer running_process strangers_process \
-  environment_and_limits json a_missing_function command_line; do
+  environment_and_limits report_that_cannot_be_written json a_missing_function command_line; do
   echo "-- $part"
   "test_$part"
 done

@@ -9,7 +9,8 @@ namespace ashlar_command {
 namespace {
 
 TEST(Conf, UnsetAndUnderstood) {
-  EXPECT_EQ(check_conf({}, false).at(0).severity, Severity::kOk);
+  EXPECT_EQ(check_conf({{"HOME", "/"}}, false).at(0).severity, Severity::kOk);
+  EXPECT_EQ(check_conf({}, false).at(0).severity, Severity::kNote) << "overwritten by the process's title";
   const Findings good = check_conf({{"ASHLAR_CONF", "purge_floor:8m,foreign:abort"}}, false);
   ASSERT_EQ(good.size(), 1u);
   EXPECT_EQ(good[0].severity, Severity::kOk);

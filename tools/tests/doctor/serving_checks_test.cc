@@ -59,7 +59,9 @@ TEST_F(ServingTest, LoadedByThePreload) {
   process_.environment["LD_PRELOAD"] = "/x.so:/opt/libashlar.so.1";
   EXPECT_EQ(only(check_loaded(evidence())).found, "/opt/libashlar.so.1 0.1.0, by LD_PRELOAD");
   process_.secure = true;
-  EXPECT_EQ(only(check_loaded(evidence())).severity, Severity::kProblem) << "then LD_PRELOAD did not do it";
+  EXPECT_EQ(only(check_loaded(evidence())).found,
+            "/opt/libashlar.so.1 0.1.0, preloaded: it stands before libc")
+      << "then LD_PRELOAD did not do it";
 }
 
 TEST_F(ServingTest, LoadedUnderAnotherNameByThePreload) {
@@ -85,7 +87,25 @@ TEST_F(ServingTest, LinkedIntoTheProgram) {
   EXPECT_TRUE(says(only(check_loaded(evidence())), "linked into the program"));
 }
 
+// A program that has written its title over its environment.
+TEST_F(ServingTest, LoadedBeforeLibcByWhatIsNoLongerToBeRead) {
+  process_.environment.clear();
+  EXPECT_EQ(only(check_loaded(evidence())).severity, Severity::kOk);
+  image_.bindings_known = false;  // then the order says nothing
+  EXPECT_EQ(only(check_loaded(evidence())).severity, Severity::kProblem);
+}
+
+TEST_F(ServingTest, ReplacedSinceTheStart) {
+  image_.objects.erase(image_.objects.begin() + 1);
+  process_.environment["LD_PRELOAD"] = "/opt/libashlar.so.1";
+  process_.maps = "7f0000000000-7f0000001000 r-xp 00000000 08:01 42 /opt/libashlar.so.1 (deleted)\n";
+  const Finding finding = only(check_loaded(evidence()));
+  EXPECT_EQ(finding.severity, Severity::kWarning);
+  EXPECT_TRUE(says(finding, "replaced or removed")) << finding.meaning;
+}
+
 TEST_F(ServingTest, LoadedLateByDlopen) {
+  std::swap(image_.objects[1], image_.objects[3]);
   const Finding finding = only(check_loaded(evidence()));
   EXPECT_EQ(finding.severity, Severity::kProblem);
   EXPECT_TRUE(says(finding, "by dlopen"));
