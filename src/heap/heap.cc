@@ -231,9 +231,10 @@ void free_foreign_slow(void* p) {
 }
 
 static ASHLAR_NOINLINE void free_pages_slow(void* p) {
+  if (free_large(p)) return;
   PageIndex page = 0;
-  if (!page::find_page(p, &page)) return free_foreign_slow(p);  // a bound that was old
-  if (!free_large(p)) stop_no_block("free", p);
+  if (!page::find_page(p, &page)) return free_foreign_slow(p);  // it came by a bound that was old
+  stop_no_block("free", p);
 }
 
 void free_overflow_slow(void* p, size_t code) {

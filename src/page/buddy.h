@@ -48,7 +48,7 @@ class Buddy {
   // Of the lowest kConsideredRuns runs that may do; if none of these does, the first that does for certain.
   PageIndex find_run(PageCount count, unsigned align_order) const;
 
-  // Room for `count` <= 256 pages without alignment, not taken, wherever so many free pages adjoin; or
+  // Room for `count` <= 256 pages at this alignment, not taken, wherever so many free pages adjoin; or
   // kNoPage. The last resort when no block is large enough and none can be opened: every chunk with a free
   // block of a quarter of the size is walked page by page, but for closed ones, of which pages are had
   // otherwise.
