@@ -44,6 +44,11 @@ constexpr size_t kPlaces = sizeof(Block::places) / sizeof(Place);
 constinit os::Lock g_pool_lock{os::LockRank::kCachePool};
 constinit Block* g_blocks = nullptr;      // the newest first
 constinit ThreadCache* g_free = nullptr;  // all-zero but for the link in `next`
+// In a forked child: the threads that are gone leave their caches, from this place on. They are cleared when
+// they are wanted, so that a child which makes no threads copies no page for them.
+constinit Block* g_stale_block = nullptr;
+constinit size_t g_stale_at = 0;
+constinit ThreadCache* g_survivor = nullptr;  // the forking thread's, which is not among them
 constinit os::Lock g_spare_lock{os::LockRank::kSpareCache};
 constinit ThreadCache g_spare{.state = CacheState::kGone};
 
@@ -58,6 +63,20 @@ bool grow_pool_locked() {
   return true;
 }
 
+void clear(ThreadCache* cache) { memset(static_cast<void*>(cache), 0, sizeof *cache); }
+
+ThreadCache* take_stale_locked() {
+  for (; g_stale_block != nullptr; g_stale_block = g_stale_block->next, g_stale_at = 0) {
+    while (g_stale_at < g_stale_block->used) {
+      ThreadCache* const cache = &g_stale_block->places[g_stale_at++].cache;
+      if (cache == g_survivor) continue;
+      clear(cache);
+      return cache;
+    }
+  }
+  return nullptr;
+}
+
 // An all-zero cache, or null.
 ThreadCache* take_from_pool() {
   LockGuard guard(g_pool_lock);
@@ -67,11 +86,10 @@ ThreadCache* take_from_pool() {
     cache->next = nullptr;
     return cache;
   }
+  if (ThreadCache* const stale = take_stale_locked(); stale != nullptr) return stale;
   if ((g_blocks == nullptr || g_blocks->used == kPlaces) && !grow_pool_locked()) return nullptr;
   return &g_blocks->places[g_blocks->used++].cache;
 }
-
-void clear(ThreadCache* cache) { memset(static_cast<void*>(cache), 0, sizeof *cache); }
 
 void put_into_pool(ThreadCache* cache) {
   clear(cache);
@@ -102,8 +120,13 @@ bool attach() {
 
 void CacheClaim::claim_slow() {
   if (t_own_cache == &kNewCache && attach()) return;
-  before_ = t_own_cache;
   g_spare_lock.lock();
+  // A signal handler that allocated may have given the thread a cache meanwhile.
+  if (t_own_cache != &kNewCache && t_own_cache != &kGoneCache) {
+    g_spare_lock.unlock();
+    return;
+  }
+  before_ = t_own_cache;
   t_own_cache = &g_spare;
 }
 
@@ -118,7 +141,7 @@ void give_up_own_cache() {
   put_into_pool(cache);
 }
 
-// The list may be one that another thread was changing: it is made anew.
+// The free list may be one that another thread was changing: what was in it is found among the stale.
 void reclaim_other_caches() {
   if (!g_spare_lock.held_by_me()) {
     g_spare_lock.reset();
@@ -127,15 +150,9 @@ void reclaim_other_caches() {
   if (g_pool_lock.held_by_me()) return;  // a signal handler forked in the middle of it: they are lost
   g_pool_lock.reset();
   g_free = nullptr;
-  for (Block* block = g_blocks; block != nullptr; block = block->next) {
-    for (size_t i = 0; i < block->used; ++i) {
-      ThreadCache* const cache = &block->places[i].cache;
-      if (cache == t_own_cache) continue;
-      clear(cache);
-      cache->next = g_free;
-      g_free = cache;
-    }
-  }
+  g_stale_block = g_blocks;
+  g_stale_at = 0;
+  g_survivor = t_own_cache;
 }
 
 }  // namespace ashlar::cache

@@ -11,6 +11,7 @@
 namespace ashlar::os::sys {
 
 inline constexpr intptr_t kNoMemory = -12;  // -ENOMEM
+inline constexpr intptr_t kInvalid = -22;   // -EINVAL
 
 // True for a result that is an error; addresses are never in the last page.
 constexpr bool failed(intptr_t result) {

@@ -149,12 +149,8 @@ bool libc_started() { return environ != nullptr; }
 size_t read_small_file(const char* path, char* buffer, size_t size) {
   const intptr_t fd = sys::open_read_only(path);
   if (sys::failed(fd)) return 0;
-  size_t length = 0;
-  while (length < size - 1) {
-    const intptr_t got = sys::read(static_cast<int>(fd), buffer + length, size - 1 - length);
-    if (got <= 0) break;
-    length += static_cast<size_t>(got);
-  }
+  const intptr_t got = sys::read(static_cast<int>(fd), buffer, size - 1);
+  const size_t length = got > 0 ? static_cast<size_t>(got) : 0;
   sys::close(static_cast<int>(fd));
   buffer[length] = 0;
   return length;

@@ -32,6 +32,7 @@ inline bool single_threaded() { return &__libc_single_threaded != nullptr && __l
 bool libc_started();
 
 // Reads a small file whole into buffer (size - 1 bytes at most, null-terminated). Bytes read, 0 on failure.
+// Only for files of /proc and /sys that the kernel writes in one piece: there is one read.
 size_t read_small_file(const char* path, char* buffer, size_t size);
 
 }  // namespace ashlar::os

@@ -135,11 +135,9 @@ PageIndex PageLayer::allocate_locked(PageCount count, unsigned align_order) {
 bool PageLayer::reopen_locked(PageIndex start, PageCount count) {
   if (ASHLAR_LIKELY(counters_.closed_chunks == 0)) return true;
   for (ChunkIndex chunk = chunk_of_page(start); chunk <= chunk_of_page(start + count - 1); ++chunk) {
-    uint64_t& closed = g_window_owner.group(chunk).closed;
-    const uint64_t mask = bit(chunk % kChunksPerGroup);
-    if ((closed & mask) == 0) continue;
+    if (!g_window_owner.is_closed(chunk)) continue;
     if (!g_window_owner.reopen_chunk(chunk)) return false;
-    closed &= ~mask;
+    g_window_owner.note_open(chunk);
     --counters_.closed_chunks;
   }
   return true;
@@ -294,8 +292,7 @@ bool PageLayer::check_invariants() {
                    g_window_owner.gap_pages() ==
                g_window_owner.opened());
   for (ChunkIndex chunk = 0; chunk < g_window_owner.opened_chunks(); ++chunk) {
-    const bool closed = (g_window_owner.group(chunk).closed & bit(chunk % kChunksPerGroup)) != 0;
-    ASHLAR_CHECK(!closed || buddy_.is_clean_chunk(chunk));
+    ASHLAR_CHECK(!g_window_owner.is_closed(chunk) || buddy_.is_clean_chunk(chunk));
   }
   return buddy_.check_invariants();
 }

@@ -108,7 +108,7 @@ class PageLayer {
   bool may_regret() const { return recent_purged_ > 0 || regret_pages_ > 0; }
   void regret_locked(PageCount clean_taken);
   void decay_regret_locked(uint64_t now);
-  bool may_purge() const;
+  bool may_purge();
   size_t purge_budget_locked();  // the budget, after regret's decay; notes it for budget_hint
   void purge_locked(size_t target, size_t quota);
   void retire_chunk_locked(ChunkIndex chunk);

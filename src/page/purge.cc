@@ -80,8 +80,11 @@ void PageLayer::decay_regret_locked(uint64_t now) {
 }
 
 // Locked memory refuses MADV_DONTNEED: then each free would ask for nothing.
-bool PageLayer::may_purge() const {
-  return refused_until_ns_ == 0 || os::sys::monotonic_ns() >= refused_until_ns_;
+bool PageLayer::may_purge() {
+  if (refused_until_ns_ == 0) return true;
+  if (os::sys::monotonic_ns() < refused_until_ns_) return false;
+  refused_until_ns_ = 0;
+  return true;
 }
 
 size_t PageLayer::purge_budget_locked() {
@@ -179,7 +182,7 @@ void PageLayer::retire_chunk_locked(ChunkIndex chunk) {
   const bool closed = close && g_window_owner.close_chunk(chunk);
   lock_.lock();
   if (closed) {
-    g_window_owner.group(chunk).closed |= bit(chunk % kChunksPerGroup);
+    g_window_owner.note_closed(chunk);
     ++counters_.closed_chunks;
   }
   counters_.in_flight_pages -= kPagesPerChunk;
@@ -188,7 +191,6 @@ void PageLayer::retire_chunk_locked(ChunkIndex chunk) {
 
 void PageLayer::purge_locked(size_t target, size_t quota) {
   const unsigned smallest = log2_up(os::page_size() / kPageSize);  // smaller blocks hold no kernel page
-  g_window_owner.learn_charge();
   unsigned failures = 0;
   size_t small_pieces = quota / kQuotaASmallPiece > kSmallPieces ? quota / kQuotaASmallPiece : kSmallPieces;
   bool any = false;
@@ -236,29 +238,31 @@ size_t PageLayer::close_end_locked(PageCount least) {
   }
   recent_purged_ += dirty;
   if (end > given_back_end_) given_back_end_ = end;
-  set_dirty(tail, end - tail, false);  // new pages when they are opened again
+  for (PageIndex chunk = tail; chunk < end;
+       chunk += kPagesPerChunk) {  // new pages when they are opened again
+    const PageCount count = end - chunk < kPagesPerChunk ? end - chunk : kPagesPerChunk;
+    if (count_dirty(chunk, count) > 0) set_dirty(chunk, count, false);  // the other records stay untouched
+  }
   if (counters_.closed_chunks > 0) forget_closed_locked(chunk_of_page(tail), chunk_of_page(end - 1) + 1);
   return end - tail;
 }
 
 void PageLayer::forget_closed_locked(ChunkIndex from, ChunkIndex end) {
   for (ChunkIndex chunk = from; chunk < end; ++chunk) {
-    uint64_t& closed = g_window_owner.group(chunk).closed;
-    const uint64_t mask = bit(chunk % kChunksPerGroup);
-    if ((closed & mask) != 0) --counters_.closed_chunks;
-    closed &= ~mask;
+    if (g_window_owner.is_closed(chunk)) --counters_.closed_chunks;
+    g_window_owner.note_open(chunk);
   }
 }
 
 size_t PageLayer::purge_all() {
   LockGuard guard(lock_);
-  g_window_owner.heed_limits();
+  g_window_owner.leave_room_for_others(Window::Room::kAccessible);
   regret_pages_ = 0;
   const size_t before = counters_.purged_pages;
   purge_locked(0, SIZE_MAX);
   for (ChunkIndex chunk = 0; g_window_owner.is_charged() && chunk < g_window_owner.opened_chunks(); ++chunk) {
-    const bool closed = (g_window_owner.group(chunk).closed & bit(chunk % kChunksPerGroup)) != 0;
-    if (!closed && buddy_.is_clean_chunk(chunk)) retire_chunk_locked(chunk);  // it was never dirty
+    if (!g_window_owner.is_closed(chunk) && buddy_.is_clean_chunk(chunk))
+      retire_chunk_locked(chunk);  // it was never dirty
   }
   const bool lower = g_window_owner.source() == Source::kSbrk || g_window_owner.is_limited();
   const size_t lowered = lower ? close_end_locked(1) : 0;

@@ -29,10 +29,6 @@ intptr_t map_below_room(size_t total, size_t room) {
   return os::sys::mmap(reinterpret_cast<void*>(lower), total, PROT_NONE, MAP_NORESERVE);
 }
 
-void unmap(uintptr_t start, uintptr_t end) {
-  if (start < end) os::sys::munmap(reinterpret_cast<void*>(start), end - start);
-}
-
 struct MetadataSizes {
   size_t summaries, map, chunks, all;
 };
@@ -50,9 +46,16 @@ MetadataSizes metadata_sizes(size_t chunks) {
 
 }  // namespace
 
+bool unmap(uintptr_t start, uintptr_t end) {
+  return start < end && !failed(os::sys::munmap(reinterpret_cast<void*>(start), end - start));
+}
+
 bool Window::reserve(size_t bytes, size_t capacity, Source source) {
   source_ = source;
   heed_limits();
+  char mode[8];
+  strict_commit_ =
+      os::read_small_file("/proc/sys/vm/overcommit_memory", mode, sizeof mode) > 0 && mode[0] == '2';
   size_t size = align_up(bytes, kChunkSize);
   for (; size > kSmallestWindow; size = align_up(size / 2, kChunkSize)) {
     if (try_reserve(size >> kChunkShift, (size > capacity ? size : capacity) >> kChunkShift)) return true;
@@ -140,7 +143,8 @@ bool Window::open_metadata(PageCount end) {
 }
 
 PageCount Window::open(PageCount need, PageCount wish, PageIndex* start) {
-  heed_limits();
+  // At first the limits have just been read; and a window that is limited grows by mappings itself.
+  if (opened() > 0 && !is_limited()) leave_room_for_others(Room::kAddresses);
   const PageCount room = capacity_pages_ - opened();
   if (need > room) return 0;
   if (wish > room) wish = room;
@@ -164,7 +168,7 @@ PageCount Window::open_mmap(PageCount need, PageCount wish) {
     // through a hand-over that orders this store as well. Release costs nothing on x86-64 and is not relied
     // on.
     g_window.pages.store(end, std::memory_order_release);
-    if (asked > need || locked_) note_locked(end - grain);
+    if (asked > need || locked_) note_locked(end - grain, pages_to_bytes(grain));
     return count;
   }
   return 0;

@@ -52,19 +52,19 @@ class Window {
   // nobody else moved the break. True if the break was lowered by `pages`.
   bool lower_break(PageCount pages);
 
-  // Reads the limits again, for they may have been set since. When the reservation no longer fits into half
-  // of RLIMIT_AS, the unopened part of it goes back: true then. Grows in place afterwards, as `open` needs.
-  bool heed_limits();
+  // Finds out whether others can still map memory, and reads the limits when they can't, for one may have
+  // been set since. When the reservation no longer fits into half of RLIMIT_AS, the unopened part of it goes
+  // back; it grows in place afterwards, as `open` needs.
+  enum class Room { kAddresses, kAccessible };  // as RLIMIT_AS counts; as RLIMIT_DATA counts too
+  void leave_room_for_others(Room room);
   // Addresses are scarce: RLIMIT_AS has no room for the whole reservation. Needs no lock.
   bool is_limited() const { return limited_.load(std::memory_order_relaxed); }
   // The heap alone has more than half of what RLIMIT_AS allows. LOCKS: the page lock.
   bool is_tight() const { return is_limited() && pages_to_bytes(opened()) > address_limit_ / 2; }
   // Accessible memory counts although nobody has touched it: RLIMIT_DATA is set, or the kernel commits
-  // strictly (vm.overcommit_memory=2), as far as learn_charge has found out, which reads a file the first
-  // time.
+  // strictly (vm.overcommit_memory=2).
   bool is_charged() const { return source_ == Source::kMmap && (strict_commit_ || data_limit_); }
-  void learn_charge();
-  // Opened memory was resident at once: the process has locked it (mlockall).
+  // The process has locked its memory (mlockall): what is opened is resident at once.
   bool is_locked() const { return locked_; }
 
   // Unmaps opened pages at the end, so that others may have the addresses; source mmap only. True if done.
@@ -73,6 +73,11 @@ class Window {
   // caller owns its pages. False: nothing changed.
   bool close_chunk(ChunkIndex chunk);
   bool reopen_chunk(ChunkIndex chunk);
+
+  // The record of it, changed under the page lock.
+  bool is_closed(ChunkIndex index) const { return (group(index).closed & bit(index % kChunksPerGroup)) != 0; }
+  void note_closed(ChunkIndex index) { group(index).closed |= bit(index % kChunksPerGroup); }
+  void note_open(ChunkIndex index) { group(index).closed &= ~bit(index % kChunksPerGroup); }
 
   ChunkMeta& chunk(ChunkIndex index) const { return chunks_[index]; }
   SummaryMeta& group(ChunkIndex chunk) const {
@@ -96,7 +101,8 @@ class Window {
   bool try_reserve(size_t chunks, size_t capacity_chunks);
   bool open_metadata(PageCount end);
   bool reserve_up_to(PageCount end);
-  void note_locked(PageIndex page);
+  void note_locked(PageIndex page, size_t size);
+  void heed_limits();
   void give_back_unopened();
   PageCount open_mmap(PageCount need, PageCount wish);
   PageCount open_sbrk(PageCount need, PageCount wish, PageIndex* start);
@@ -116,13 +122,15 @@ class Window {
   std::atomic<bool> limited_{false};
   bool data_limit_ = false;  // RLIMIT_DATA is set
   bool strict_commit_ = false;
-  bool strict_known_ = false;
   bool locked_ = false;
 };
 
 extern constinit Window g_window_owner;
 
 inline constexpr size_t kMetadataAlignment = 64 * kKiB;  // the largest kernel page
+
+// Gives addresses back. False: they are still there, which costs addresses only.
+bool unmap(uintptr_t start, uintptr_t end);
 
 inline uintptr_t page_address(PageIndex page) { return g_window.base + pages_to_bytes(page); }
 

@@ -3,8 +3,13 @@
 //
 // RLIMIT_AS counts reserved addresses, and an opening by mprotect takes no new ones: a limit that the program
 // sets later would be ignored by the heap while every mapping of anybody else failed. So each opening step
-// reads the limit, and a reservation that is more than half of it is cut down to what is opened; from then on
-// the window grows by mapping what follows, which the kernel checks.
+// tries what others would: a mapping. Only when that fails the limits are read, and a reservation that is
+// more than half of what RLIMIT_AS allows is cut down to what is opened; from then on the window grows by
+// mapping what follows, which the kernel checks.
+//
+// A program may have locked itself into a few system calls by now (seccomp), on pain of death. Once the heap
+// has started it therefore makes the ones alone that every malloc makes - mmap, munmap, mprotect, madvise,
+// mremap, futex - as long as memory can be had (docs/decisions/limits.md).
 //
 // LOCKS: the page lock is held for all of it, but for close_chunk and reopen_chunk, which need none.
 #include <sys/mman.h>
@@ -19,27 +24,34 @@ using os::sys::failed;
 
 namespace {
 
+constexpr size_t kRoomForOthers = 16 * kMiB;  // the stacks of a thread or two
+
 uint64_t read_limit(int resource) {
   uint64_t soft = os::sys::kNoLimit;
   return failed(os::sys::limit(resource, &soft)) ? os::sys::kNoLimit : soft;
 }
 
-// False: the range is still there, which costs addresses only.
-bool unmap(uintptr_t start, uintptr_t end) {
-  return start < end && !failed(os::sys::munmap(reinterpret_cast<void*>(start), end - start));
-}
-
 }  // namespace
 
-bool Window::heed_limits() {
+// PERF: two system calls; reading the two limits takes as many.
+void Window::leave_room_for_others(Room room) {
+  const bool accessible = room == Room::kAccessible && !locked_;  // locked, it would become resident
+  const int protection = accessible ? PROT_READ | PROT_WRITE : PROT_NONE;
+  const intptr_t result = os::sys::mmap(nullptr, kRoomForOthers, protection, MAP_NORESERVE);
+  if (failed(result)) {
+    heed_limits();
+  } else {
+    unmap(static_cast<uintptr_t>(result), static_cast<uintptr_t>(result) + kRoomForOthers);
+  }
+}
+
+void Window::heed_limits() {
   data_limit_ = read_limit(os::sys::kLimitData) != os::sys::kNoLimit;
   const uint64_t limit = read_limit(os::sys::kLimitAddressSpace);
-  if (limit == address_limit_) return false;
+  if (limit == address_limit_) return;
   address_limit_ = limit;
   if (limit == os::sys::kNoLimit) limited_ = false;
-  if (mapping_end_ - mapping_start_ <= limit / 2) return false;
-  give_back_unopened();
-  return true;
+  if (mapping_end_ - mapping_start_ > limit / 2) give_back_unopened();
 }
 
 // The heap behind what is opened, and the metadata for more than the limit lets anybody have.
@@ -105,14 +117,6 @@ bool Window::give_back_end(PageCount pages) {
   return true;
 }
 
-void Window::learn_charge() {
-  if (strict_known_) return;
-  strict_known_ = true;
-  char mode[8];
-  strict_commit_ =
-      os::read_small_file("/proc/sys/vm/overcommit_memory", mode, sizeof mode) > 0 && mode[0] == '2';
-}
-
 bool Window::close_chunk(ChunkIndex chunk) {
   void* const start = reinterpret_cast<void*>(page_address(chunk * kPagesPerChunk));
   return !failed(os::sys::mmap(start, kChunkSize, PROT_NONE, MAP_NORESERVE | MAP_FIXED));
@@ -123,11 +127,11 @@ bool Window::reopen_chunk(ChunkIndex chunk) {
   return !failed(os::sys::mprotect(start, kChunkSize, PROT_READ | PROT_WRITE));
 }
 
-// Whether a page that was just opened, and that nobody has touched, is resident.
-void Window::note_locked(PageIndex page) {
-  unsigned char resident = 0;
-  locked_ = !failed(os::sys::mincore(reinterpret_cast<void*>(page_address(page)), kPageSize, &resident)) &&
-            (resident & 1) != 0;
+// Advice about a page that was just opened and that nobody has touched changes nothing; for locked memory the
+// kernel refuses it with EINVAL.
+void Window::note_locked(PageIndex page, size_t size) {
+  locked_ =
+      os::sys::madvise(reinterpret_cast<void*>(page_address(page)), size, MADV_DONTNEED) == os::sys::kInvalid;
 }
 
 }  // namespace ashlar::page

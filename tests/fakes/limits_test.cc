@@ -98,6 +98,12 @@ void set_real_limit(int resource, rlim_t bytes) {
   ASSERT_EQ(setrlimit(static_cast<__rlimit_resource>(resource), &limit), 0);
 }
 
+// A limit that the program sets in the middle of its life: others' mappings fail.
+void limit_addresses_later(size_t bytes) {
+  fakes::fail_mmap_from(8 * kMiB);
+  fakes::set_limit(kLimitAddressSpace, bytes);
+}
+
 void start_with_window(size_t bytes) {
   fakes::reset();
   g_options.window = bytes;
@@ -131,7 +137,7 @@ TEST(AddressLimit, SetLaterTheUnopenedWindowGoesBack) {
               start_with_window(16 * 1024 * kMiB);
               std::vector<Block> blocks = make_many(1000, 20 * kMiB);
               EXPECT_GT(mapped_bytes() - before, 16 * 1024 * kMiB);
-              fakes::set_limit(kLimitAddressSpace, kLimit);
+              limit_addresses_later(kLimit);
               std::vector<Block> more = make_many(1000, 20 * kMiB);  // the opening step finds out
               EXPECT_LT(mapped_bytes() - before, 70 * kMiB);
               EXPECT_EQ(debug::verify_heap(2), 0);
@@ -154,7 +160,7 @@ TEST(AddressLimit, SetLaterIsSeenByATrim) {
   EXPECT_EQ(test::run_in_child([] {
               const size_t before = mapped_bytes();
               start_with_window(16 * 1024 * kMiB);
-              fakes::set_limit(kLimitAddressSpace, kLimit);
+              limit_addresses_later(kLimit);
               purge();
               EXPECT_LT(mapped_bytes() - before, 20 * kMiB);
               Workload workload;
@@ -169,7 +175,7 @@ TEST(AddressLimit, SetLaterIsSeenByATrim) {
 TEST(AddressLimit, ASecondChangeUnmapsNothingOfOthers) {
   EXPECT_EQ(test::run_in_child([] {
               start_with_window(16 * 1024 * kMiB);
-              fakes::set_limit(kLimitAddressSpace, kLimit);
+              limit_addresses_later(kLimit);
               purge();
               const uintptr_t hole =
                   align_up(reinterpret_cast<uintptr_t>(page::g_window.map) + 2 * kMiB, kPageSize);
@@ -178,7 +184,7 @@ TEST(AddressLimit, ASecondChangeUnmapsNothingOfOthers) {
               ASSERT_EQ(theirs, reinterpret_cast<void*>(hole)) << "nothing was given back there";
               memset(theirs, 0x77, 64 * kKiB);
               for (const size_t limit : {kLimit - 50 * kMiB, kLimit, 4 * kLimit}) {
-                fakes::set_limit(kLimitAddressSpace, limit);
+                limit_addresses_later(limit);
                 purge();
                 for (size_t i = 0; i < 64 * kKiB; ++i)
                   ASSERT_EQ(static_cast<unsigned char*>(theirs)[i], 0x77);
@@ -208,7 +214,7 @@ TEST(AddressLimit, WhatTheBudgetKeepsStays) {
 TEST(AddressLimit, ALimitWithRoomForTheWindowChangesNothing) {
   EXPECT_EQ(test::run_in_child([] {
               start_with_window(1024 * kMiB);
-              fakes::set_limit(kLimitAddressSpace, 64 * 1024 * kMiB);
+              limit_addresses_later(64 * 1024 * kMiB);
               std::vector<Block> blocks = make_many(1000, 20 * kMiB);
               EXPECT_FALSE(g_window_owner.is_limited());
               EXPECT_EQ(pages_to_bytes(g_window_owner.reserved()), 1024 * kMiB);

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <thread>
 
 namespace interface_test {
@@ -151,6 +153,44 @@ TEST(Fork, FromSeveralThreadsAtOnce) {
     forker.join();
   }
   EXPECT_EQ(failures.load(), 0);
+}
+
+// Private pages of this process that were written, in bytes.
+size_t private_dirty_bytes() {
+  size_t kib = 0;
+  std::FILE* const file = std::fopen("/proc/self/smaps_rollup", "r");
+  char line[256];
+  while (file != nullptr && std::fgets(line, sizeof line, file) != nullptr) {
+    if (std::strncmp(line, "Private_Dirty:", 14) == 0) kib = std::strtoull(line + 14, nullptr, 10);
+  }
+  if (file != nullptr) std::fclose(file);
+  return kib * kKiB;
+}
+
+// traps.md 26: a free writes into the record of the block's chunk, not into the block. 4,000 of 200,000
+// blocks lie on some 3,900 pages, which allocators that keep their lists in the freed blocks copy: 15 MiB.
+TEST(Fork, AChildThatFreesCopiesFewPages) {
+  constexpr size_t kBlocks = 200'000;
+  constexpr size_t kStep = kBlocks / 4000;
+  std::vector<void*> blocks(kBlocks);
+  for (size_t i = 0; i < kBlocks; ++i) {
+    blocks[i] = std::malloc(opaque<size_t>(200));
+    fill(blocks[i], 200, static_cast<unsigned>(i));
+  }
+  const pid_t pid = fork();
+  if (pid == 0) {
+    alarm(60);
+    const size_t before = private_dirty_bytes();
+    for (size_t i = 0; i < kBlocks; i += kStep)
+      std::free(blocks[i]);
+    const size_t copied = private_dirty_bytes() - before;
+    std::printf("%zu KiB copied\n", copied / kKiB);
+    std::fflush(stdout);
+    _exit(before == 0 ? 4 : copied > 2 * kMiB ? 5 : heap_faults() != 0 ? 6 : 0);
+  }
+  ASSERT_TRUE(ended_well(pid, "the child (4: no smaps_rollup, 5: copied too much, 6: faults)"));
+  for (void* p : blocks)
+    std::free(p);
 }
 
 TEST(Fork, ADeepLineOfChildrenWorks) {

@@ -78,6 +78,9 @@ INSTANTIATE_TEST_SUITE_P(Each, RefusedFromTheStart,
                                          "madvise", "prlimit64", "sched_yield"),
                          name_of);
 
+// A filter that kills the process at any call but those that every malloc makes.
+TEST(Sandbox, TheHeapMakesNoRareCallOnceItHasStarted) { EXPECT_GOES_ON(run_victim({"sandbox"})); }
+
 bool may_change_the_system() {
   const char* const asked = std::getenv("ASHLAR_TEST_SYSCTL");
   return asked != nullptr && std::string(asked) == "1";
