@@ -84,6 +84,10 @@ ASHLAR_NOINLINE void* retry_exhausted(size_t size, size_t alignment, Try attempt
     void* const p = g_direct.allocate(size, alignment);
     if (p != nullptr) return p;
   }
+  {
+    SlowPath section;
+    g_pages.heed_limits();
+  }
   purge();
   void* const p = attempt();
   if (p != nullptr || !small) return p;

@@ -73,6 +73,10 @@ class PageLayer {
   // Gives all free dirty pages back (source sbrk: lowers the break too). Pages given back.
   size_t purge_all();
 
+  // Reads the limits of the process, for one may have been set since: when memory is exhausted, before
+  // purge_all.
+  void heed_limits();
+
   // One madvise over pages that the caller owns, of which `resident` may be resident; counted. False: the
   // pages stay as they were.
   bool discard(PageIndex start, PageCount count, PageCount resident, bool hole);

@@ -254,6 +254,11 @@ void PageLayer::forget_closed_locked(ChunkIndex from, ChunkIndex end) {
   }
 }
 
+void PageLayer::heed_limits() {
+  LockGuard guard(lock_);
+  g_window_owner.heed_limits();
+}
+
 size_t PageLayer::purge_all() {
   LockGuard guard(lock_);
   g_window_owner.leave_room_for_others(Window::Room::kAccessible);

@@ -57,6 +57,7 @@ class Window {
   // back; it grows in place afterwards, as `open` needs.
   enum class Room { kAddresses, kAccessible };  // as RLIMIT_AS counts; as RLIMIT_DATA counts too
   void leave_room_for_others(Room room);
+  void heed_limits();
   // Addresses are scarce: RLIMIT_AS has no room for the whole reservation. Needs no lock.
   bool is_limited() const { return limited_.load(std::memory_order_relaxed); }
   // The heap alone has more than half of what RLIMIT_AS allows. LOCKS: the page lock.
@@ -102,7 +103,6 @@ class Window {
   bool open_metadata(PageCount end);
   bool reserve_up_to(PageCount end);
   void note_locked(PageIndex page, size_t size);
-  void heed_limits();
   void give_back_unopened();
   PageCount open_mmap(PageCount need, PageCount wish);
   PageCount open_sbrk(PageCount need, PageCount wish, PageIndex* start);

@@ -308,6 +308,31 @@ TEST(DataLimit, EnforcedByTheKernelItIsUsedUpAndRecoversWhole) {
             0);
 }
 
+// Free memory was not closed, since nothing counted it; then the program sets a limit on data. A block that
+// no free run can hold finds room when the free chunks give up what they count for.
+TEST(DataLimit, SetLaterFreeMemoryMakesRoomForMore) {
+#ifdef ASHLAR_TEST_SANITIZED
+  GTEST_SKIP() << "a sanitizer maps more than the limit";
+#endif
+  EXPECT_EQ(test::run_in_child([] {
+              start_with_window(16 * 1024 * kMiB);
+              std::vector<Block> blocks = make_many(1000, 150 * kMiB);
+              Block last = blocks.back();  // at the end of the window: what is free can't just grow
+              blocks.pop_back();
+              free_all(blocks);
+              EXPECT_EQ(g_pages.counters().closed_chunks, 0u);
+              set_real_limit(RLIMIT_DATA, counted_bytes("VmData") + 40 * kMiB);
+              void* const p = allocate(160 * kMiB);
+              EXPECT_NE(p, nullptr);
+              EXPECT_GT(g_pages.counters().closed_chunks, 50u);
+              deallocate(p);
+              EXPECT_TRUE(intact(last));
+              deallocate(last.start);
+              EXPECT_EQ(debug::verify_heap(2), 0);
+            }),
+            0);
+}
+
 // Freed memory that stays accessible would still count against RLIMIT_DATA, or be committed.
 void free_chunks_are_closed() {
   std::vector<Block> kept = make_many(1000, kMiB);
