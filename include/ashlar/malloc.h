@@ -23,15 +23,19 @@ extern "C" {
 #ifndef ASHLAR_NOTHROW
 #define ASHLAR_NOTHROW __attribute__((__nothrow__))
 #endif
-#define ASHLAR_ALLOCATES(...) \
-  ASHLAR_NOTHROW __attribute__((__malloc__, __warn_unused_result__, __alloc_size__(__VA_ARGS__)))
-#define ASHLAR_RESIZES(...) \
-  ASHLAR_NOTHROW __attribute__((__warn_unused_result__, __alloc_size__(__VA_ARGS__)))
+/* The numbers of the arguments that the size is the product of; C89 has no macros of any number of them. */
+#define ASHLAR_ALLOCATES(size) \
+  ASHLAR_NOTHROW __attribute__((__malloc__, __warn_unused_result__, __alloc_size__(size)))
+#define ASHLAR_ALLOCATES_ARRAY(count, size) \
+  ASHLAR_NOTHROW __attribute__((__malloc__, __warn_unused_result__, __alloc_size__(count, size)))
+#define ASHLAR_RESIZES(size) ASHLAR_NOTHROW __attribute__((__warn_unused_result__, __alloc_size__(size)))
+#define ASHLAR_RESIZES_ARRAY(count, size) \
+  ASHLAR_NOTHROW __attribute__((__warn_unused_result__, __alloc_size__(count, size)))
 
 void* ashlar_malloc(size_t size) ASHLAR_ALLOCATES(1);
-void* ashlar_calloc(size_t count, size_t size) ASHLAR_ALLOCATES(1, 2);
+void* ashlar_calloc(size_t count, size_t size) ASHLAR_ALLOCATES_ARRAY(1, 2);
 void* ashlar_realloc(void* p, size_t size) ASHLAR_RESIZES(2);
-void* ashlar_reallocarray(void* p, size_t count, size_t size) ASHLAR_RESIZES(2, 3);
+void* ashlar_reallocarray(void* p, size_t count, size_t size) ASHLAR_RESIZES_ARRAY(2, 3);
 void ashlar_free(void* p) ASHLAR_NOTHROW;
 /* As in C23; a wrong size or alignment is harmless. */
 void ashlar_free_sized(void* p, size_t size) ASHLAR_NOTHROW;
