@@ -4,12 +4,17 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "human_bytes.h"
+#include "unique_fd.h"
 
 namespace ashlar_command {
 namespace {
@@ -18,6 +23,8 @@ namespace {
 // that were edited. The kernel itself reads 256 bytes for "#!".
 constexpr std::size_t kReadLimit = 256 * 1024;
 constexpr std::size_t kScriptLineLimit = 256;
+constexpr std::size_t kNameLimit = 4096;  // PATH_MAX: the kernel takes no longer name of an interpreter
+constexpr std::string_view kArchiveMagic = "!<arch>\n";
 
 /// Reads an integer in the byte order of the file.
 template <typename T>
@@ -38,52 +45,79 @@ bool read_at(std::string_view bytes, std::uint64_t offset, T& out) {
   return true;
 }
 
-template <typename Header, typename Segment>
-void read_segments(std::string_view bytes, bool swap, FileFacts& facts) {
-  Header header{};
-  if (!read_at(bytes, 0, header)) {
-    facts.malformed = true;
-    return;
+/// Where a file's bytes from `offset` on would be; the interpreter's name may stand behind what was read.
+struct Stretch {
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+};
+
+/// A file of which the beginning was read.
+struct Beginning {
+  std::string_view bytes;
+  std::uint64_t file_size = 0;
+
+  bool has(const Stretch& stretch) const {
+    return stretch.offset <= file_size && file_size - stretch.offset >= stretch.size;
   }
+};
+
+std::string text_of(std::string_view bytes) { return std::string(bytes.substr(0, bytes.find('\0'))); }
+
+template <typename Header, typename Segment>
+std::string read_segments(const Beginning& file, bool swap, FileFacts& facts, Stretch& interpreter) {
+  Header header{};
+  if (!read_at(file.bytes, 0, header)) {
+    return fmt::format("it has {}, and the ELF header alone takes {}", human_bytes(file.file_size),
+                       human_bytes(sizeof(Header)));
+  }
+  facts.type = in_order(header.e_type, swap);
   facts.machine = in_order(header.e_machine, swap);
   const std::uint64_t start = in_order(header.e_phoff, swap);
   const unsigned count = in_order(header.e_phnum, swap);
+  const unsigned size = in_order(header.e_phentsize, swap);
+  if (count > 0 && size != sizeof(Segment)) {
+    return fmt::format("its program headers are said to have {} each, where {} is right", human_bytes(size),
+                       human_bytes(sizeof(Segment)));
+  }
   for (unsigned i = 0; i < count; ++i) {
     Segment segment{};
-    if (!read_at(bytes, start + std::uint64_t{i} * sizeof(Segment), segment)) {
-      facts.malformed = true;
-      return;
+    if (!read_at(file.bytes, start + std::uint64_t{i} * sizeof(Segment), segment)) {
+      return fmt::format("program header {} of {} lies outside the {} that the file has", i + 1, count,
+                         human_bytes(file.file_size));
+    }
+    const Stretch stretch{in_order(segment.p_offset, swap), in_order(segment.p_filesz, swap)};
+    if (!file.has(stretch)) {
+      return fmt::format("segment {} of {} lies outside the {} that the file has", i + 1, count,
+                         human_bytes(file.file_size));
     }
     if (in_order(segment.p_type, swap) != PT_INTERP) continue;
     facts.has_interpreter = true;
-    const std::uint64_t offset = in_order(segment.p_offset, swap);
-    const std::uint64_t size = in_order(segment.p_filesz, swap);
-    if (offset > bytes.size() || bytes.size() - offset < size) {
-      facts.malformed = true;
-      return;
-    }
-    const std::string_view name = bytes.substr(offset, size);
-    facts.interpreter = name.substr(0, name.find('\0'));
+    interpreter = stretch;
   }
+  return {};
 }
 
-FileFacts inspect_elf(std::string_view bytes) {
+FileFacts inspect_elf(const Beginning& file, Stretch& interpreter) {
   FileFacts facts;
   facts.kind = FileKind::kElf;
-  if (bytes.size() < EI_NIDENT) {
-    facts.malformed = true;
+  if (file.bytes.size() < EI_NIDENT) {
+    facts.damage = fmt::format("it has {}, and the ELF header alone takes {}", human_bytes(file.bytes.size()),
+                               human_bytes(sizeof(Elf64_Ehdr)));
     return facts;
   }
-  facts.elf_class = static_cast<std::uint8_t>(bytes[EI_CLASS]);
-  facts.elf_data = static_cast<std::uint8_t>(bytes[EI_DATA]);
+  facts.elf_class = static_cast<std::uint8_t>(file.bytes[EI_CLASS]);
+  facts.elf_data = static_cast<std::uint8_t>(file.bytes[EI_DATA]);
   const bool little = facts.elf_data == ELFDATA2LSB;
   const bool swap = little != (std::endian::native == std::endian::little);
-  if (facts.elf_class == ELFCLASS64) {
-    read_segments<Elf64_Ehdr, Elf64_Phdr>(bytes, swap, facts);
+  if (!little && facts.elf_data != ELFDATA2MSB) {
+    facts.damage = fmt::format("its byte order is {}, where 1 (little-endian) or 2 (big-endian) is right",
+                               facts.elf_data);
+  } else if (facts.elf_class == ELFCLASS64) {
+    facts.damage = read_segments<Elf64_Ehdr, Elf64_Phdr>(file, swap, facts, interpreter);
   } else if (facts.elf_class == ELFCLASS32) {
-    read_segments<Elf32_Ehdr, Elf32_Phdr>(bytes, swap, facts);
+    facts.damage = read_segments<Elf32_Ehdr, Elf32_Phdr>(file, swap, facts, interpreter);
   } else {
-    facts.malformed = true;
+    facts.damage = fmt::format("its class is {}, where 1 (32-bit) or 2 (64-bit) is right", facts.elf_class);
   }
   return facts;
 }
@@ -109,44 +143,64 @@ FileFacts inspect_script(std::string_view bytes) {
   return facts;
 }
 
-/// Reads up to kReadLimit bytes. Returns an errno value, 0 for success.
-int read_beginning(const std::string& path, std::string& bytes) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return errno;
-  bytes.resize(kReadLimit);
+/// Reads up to bytes.size() bytes at `offset` and shrinks `bytes` to them. Returns an errno value, 0 for
+/// success.
+int read_into(int fd, std::uint64_t offset, std::string& bytes) {
   std::size_t used = 0;
   int error = 0;
   while (used < bytes.size()) {
-    const ssize_t got = read(fd, bytes.data() + used, bytes.size() - used);
+    const ssize_t got =
+        pread(fd, bytes.data() + used, bytes.size() - used, static_cast<off_t>(offset + used));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) error = errno;
     if (got <= 0) break;
     used += static_cast<std::size_t>(got);
   }
-  close(fd);
   bytes.resize(used);
   return error;
+}
+
+FileFacts inspect(const Beginning& file, Stretch& interpreter) {
+  const std::string_view bytes = file.bytes;
+  if (bytes.substr(0, SELFMAG) == std::string_view(ELFMAG, SELFMAG)) return inspect_elf(file, interpreter);
+  if (bytes.substr(0, 2) == "#!") return inspect_script(bytes);
+  FileFacts facts;
+  const bool text = bytes.substr(0, kScriptLineLimit).find('\0') == std::string_view::npos;
+  facts.kind = text ? FileKind::kText : FileKind::kUnknown;
+  if (bytes.starts_with(kArchiveMagic)) facts.kind = FileKind::kUnknown;
+  return facts;
 }
 
 }  // namespace
 
 FileFacts inspect_bytes(std::string_view bytes) {
-  if (bytes.substr(0, SELFMAG) == std::string_view(ELFMAG, SELFMAG)) return inspect_elf(bytes);
-  if (bytes.substr(0, 2) == "#!") return inspect_script(bytes);
-  FileFacts facts;
-  const bool text = bytes.substr(0, kScriptLineLimit).find('\0') == std::string_view::npos;
-  facts.kind = text ? FileKind::kText : FileKind::kUnknown;
+  Stretch interpreter;
+  FileFacts facts = inspect({bytes, bytes.size()}, interpreter);
+  if (facts.has_interpreter) facts.interpreter = text_of(bytes.substr(interpreter.offset, interpreter.size));
   return facts;
 }
 
 FileFacts inspect_file(const std::string& path) {
-  std::string bytes;
-  if (const int error = read_beginning(path, bytes); error != 0) {
-    FileFacts facts;
+  FileFacts facts;
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info {};
+  if (!file.open() || fstat(file.get(), &info) != 0) {
+    facts.error = errno;
+    return facts;
+  }
+  std::string bytes(kReadLimit, '\0');
+  if (const int error = read_into(file.get(), 0, bytes); error != 0) {
     facts.error = error;
     return facts;
   }
-  return inspect_bytes(bytes);
+  Stretch interpreter;
+  facts = inspect({bytes, std::max<std::uint64_t>(static_cast<std::uint64_t>(info.st_size), bytes.size())},
+                  interpreter);
+  if (!facts.has_interpreter) return facts;
+  std::string name(std::min<std::uint64_t>(interpreter.size, kNameLimit), '\0');
+  read_into(file.get(), interpreter.offset, name);
+  facts.interpreter = text_of(name);
+  return facts;
 }
 
 std::string machine_name(std::uint16_t machine, std::uint8_t elf_class) {

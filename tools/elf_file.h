@@ -1,7 +1,7 @@
 // Reads the first bytes of a program file: what kernel and dynamic loader will make of it.
 //
 // Owns nothing but the parsing; it judges nothing (obstacle.h does). Bytes may come from anywhere:
-// every offset is checked against what was read.
+// every offset is checked against the size of the file and against what was read.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,10 @@ struct FileFacts {
   int error = 0;  // errno of kUnreadable
 
   // kElf
-  bool malformed = false;  // headers point outside the file
+  std::string damage;  // what is wrong with its headers and what would be right; empty: nothing
   std::uint8_t elf_class = 0;
   std::uint8_t elf_data = 0;
+  std::uint16_t type = 0;  // ET_EXEC, ET_DYN, …
   std::uint16_t machine = 0;
   bool has_interpreter = false;
   std::string interpreter;  // PT_INTERP, and for kScript the path after "#!"
@@ -35,7 +36,7 @@ struct FileFacts {
   std::string script_argument;
 };
 
-/// Parses an ELF image of which `bytes` is the beginning, kScript and the others likewise.
+/// Parses a file whose whole content is `bytes`.
 FileFacts inspect_bytes(std::string_view bytes);
 
 /// The same for a file: reads its headers, and the interpreter's name wherever it lies.

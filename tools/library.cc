@@ -1,6 +1,9 @@
 // Finding the library; LD_PRELOAD and ASHLAR_CONF. See library.h.
 #include "library.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -33,6 +36,8 @@ std::vector<fs::path> sibling_library_directories(const fs::path& directory) {
   return found;
 }
 
+bool is_ashlar_name(std::string_view entry) { return file_name(entry).starts_with("libashlar.so"); }
+
 }  // namespace
 
 std::string find_library_near(const std::string& directory) {
@@ -49,8 +54,7 @@ std::string find_library_near(const std::string& directory) {
 std::string find_library(const std::string& wanted) {
   std::error_code error;
   if (!wanted.empty()) {
-    const fs::path path = fs::absolute(wanted, error).lexically_normal();
-    return is_file(path) ? path.string() : std::string{};
+    return fs::absolute(wanted, error).lexically_normal().string();
   }
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
   return error ? std::string{} : find_library_near(self.parent_path().string());
@@ -71,17 +75,33 @@ std::vector<std::string_view> preload_entries(std::string_view preload) {
 
 std::string_view ashlar_entry(std::string_view preload) {
   for (const std::string_view entry : preload_entries(preload)) {
-    if (file_name(entry).starts_with("libashlar.so")) return entry;
+    if (is_ashlar_name(entry)) return entry;
   }
   return {};
 }
 
-std::string join_preload(std::string_view existing, std::string_view library) {
-  if (!ashlar_entry(existing).empty()) return std::string(existing);
-  std::string joined(existing);
-  if (!joined.empty()) joined += ':';
-  joined += library;
-  return joined;
+Preload join_preload(std::string_view existing, const std::string& library) {
+  Preload preload{std::string(existing), {}};
+  if (ashlar_entry(existing).empty()) {
+    if (!existing.empty()) preload.value += ':';
+    preload.value += library;
+    return preload;
+  }
+  std::vector<std::string> entries;
+  bool placed = false;
+  for (const std::string_view entry : preload_entries(existing)) {
+    if (!is_ashlar_name(entry)) {
+      entries.emplace_back(entry);
+      continue;
+    }
+    std::error_code error;
+    const bool same = entry == library || fs::equivalent(entry, library, error);
+    if (!same) preload.replaced.emplace_back(entry);
+    if (!placed) entries.emplace_back(same ? entry : std::string_view(library));
+    placed = true;
+  }
+  if (!preload.replaced.empty()) preload.value = fmt::format("{}", fmt::join(entries, ":"));
+  return preload;
 }
 
 std::string join_conf(std::string_view existing, std::string_view added) {

@@ -2,20 +2,26 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <limits>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "closest.h"
 #include "doctor/doctor.h"
 #include "options.h"
+#include "program.h"
 #include "run.h"
 
 namespace {
 
 using ashlar_command::kExitOurs;
+using ashlar_command::kExitUsage;
 
 constexpr const char* kExitCodes =
     "Exit status of `run`: the program's own, 128 + N when signal N ended it;\n"
@@ -23,9 +29,26 @@ constexpr const char* kExitCodes =
     "       or the command line is wrong;\n"
     "  126  the program is not executable;\n"
     "  127  the program was not found.\n"
-    "Exit status of `doctor`: 0; 1 when something stops Ashlar from serving; 2 when the command line is\n"
-    "wrong; 126 and 127 as above.\n"
-    "Every other failure of this command: 125. See ashlar(1).";
+    "Exit status of `doctor`: 0; 1 when something stops Ashlar from serving; 126 and 127 as above.\n"
+    "A wrong command line: 2, and 125 for `run`. Every other failure of this command: 125. See ashlar(1).";
+
+/// What the library's own help leaves out: the program to run, and the values of --stats.
+class Help : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    if (app->get_name() == "run") return "Usage: ashlar run [OPTIONS] [--] PROGRAM [ARGUMENTS...]\n";
+    if (app->get_name() == "doctor") {
+      return "Usage: ashlar doctor [OPTIONS] [[--] PROGRAM [ARGUMENTS...]]\n"
+             "       ashlar doctor [OPTIONS] --pid PID\n";
+    }
+    return CLI::Formatter::make_usage(app, std::move(name));
+  }
+
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    return option->get_name() == "--stats" ? "--stats[=text|json]"
+                                           : CLI::Formatter::make_option_name(option, positional);
+  }
+};
 
 struct CommandLine {
   std::vector<std::string> own;      // for the parser
@@ -55,17 +78,13 @@ void add_conf(CLI::App& app, std::string& conf, const char* text) {
 }
 
 void add_run(CLI::App& app, ashlar_command::RunRequest& request) {
-  CLI::App* run = app.add_subcommand("run",
-                                     "Run a program under Ashlar and verify that Ashlar serves it:\n"
-                                     "ashlar run [OPTIONS] -- PROGRAM [ARGUMENTS...]");
+  CLI::App* run = app.add_subcommand("run", "Run a program under Ashlar and verify that Ashlar serves it");
   run->prefix_command();
   run->footer(kExitCodes);
-  run->add_flag(
-         "--stats{text}", request.stats,
-         "Print the statistics to stderr when the program exits: --stats, --stats=text or --stats=json")
+  run->add_flag("--stats{text}", request.stats, "Print the statistics to stderr when the program exits")
       ->type_name("")
       ->check([](const std::string& form) {
-        return form == "text" || form == "json" ? std::string{} : "is text or json, not " + form;
+        return form == "text" || form == "json" ? std::string{} : "the form is text or json, not " + form;
       });
   add_conf(*run, request.conf, "Options for this run, added to ASHLAR_CONF (see `ashlar options`)");
   run->add_option("--lib", request.library,
@@ -84,10 +103,8 @@ void add_options(CLI::App& app, ashlar_command::OptionsRequest& request) {
 }
 
 void add_doctor(CLI::App& app, ashlar_command::DoctorRequest& request) {
-  CLI::App* doctor =
-      app.add_subcommand("doctor",
-                         "Say whether Ashlar serves a program or a process, and what stands in its way:\n"
-                         "ashlar doctor [OPTIONS] [-- PROGRAM [ARGUMENTS...]]");
+  CLI::App* doctor = app.add_subcommand(
+      "doctor", "Say whether Ashlar serves a program or a process, and what stands in its way");
   doctor->prefix_command();
   doctor->footer(
       "The program is started and stopped before its main function. Without PROGRAM and --pid, a\n"
@@ -112,7 +129,7 @@ std::string usage_text(const std::string& what) {
   return fmt::format("ashlar: {}\nTry `ashlar --help`.\n", what);
 }
 
-int usage_error(const std::string& what, int status = kExitOurs) {
+int usage_error(const std::string& what, int status) {
   fmt::print(stderr, "{}", usage_text(what));
   return status;
 }
@@ -128,16 +145,45 @@ bool program_words(const CLI::App& app, const CommandLine& line, std::vector<std
   return true;
 }
 
+/// What to say of `--stats json -- PROGRAM`, where json would be the program; empty when it is one.
+std::string stats_slip(const CLI::App& run_app, const ashlar_command::RunRequest& request) {
+  if (request.stats.empty() || run_app.remaining().empty()) return {};
+  const std::string& word = request.words.front();
+  const auto found = ashlar_command::find_program(word, ashlar_command::search_path_of_environment());
+  if (word.find('/') != std::string::npos || found.found != ashlar_command::Found::kNo) return {};
+  if (word == "text" || word == "json") {
+    return fmt::format("run: there is no program {}; the form of the statistics stands behind =: --stats={}",
+                       word, word);
+  }
+  return request.words.size() == 1 ? std::string{}
+                                   : fmt::format(
+                                         "run: there is no program {}; if it was meant as the form of the "
+                                         "statistics, that is --stats=text or --stats=json",
+                                         word);
+}
+
+/// What to say of a first word that is no subcommand; empty when it is one, an option, or not there.
+std::string unknown_subcommand(const CommandLine& line) {
+  static const std::vector<std::string> kSubcommands = {"run", "doctor", "options"};
+  if (line.own.empty() || line.own.front().starts_with('-')) return {};
+  const std::string& word = line.own.front();
+  if (std::find(kSubcommands.begin(), kSubcommands.end(), word) != kSubcommands.end()) return {};
+  const std::string meant = ashlar_command::closest(word, kSubcommands);
+  return fmt::format("unknown subcommand {}{}; there are run, doctor and options", word,
+                     meant.empty() ? std::string{} : fmt::format(", did you mean {}?", meant));
+}
+
 int start(const CLI::App& run_app, const CommandLine& line, ashlar_command::RunRequest& request) {
   if (!program_words(run_app, line, request.words)) {
-    return usage_error(fmt::format("run: unknown option {}", request.words.front()));
+    return usage_error(fmt::format("run: unknown option {}", request.words.front()), kExitOurs);
   }
-  if (request.words.empty()) return usage_error("run: no program given");
+  if (request.words.empty()) return usage_error("run: no program given", kExitOurs);
+  if (const std::string slip = stats_slip(run_app, request); !slip.empty())
+    return usage_error(slip, kExitOurs);
   return ashlar_command::run(request);
 }
 
 int examine(const CLI::App& doctor_app, const CommandLine& line, ashlar_command::DoctorRequest& request) {
-  using ashlar_command::kExitUsage;
   if (!program_words(doctor_app, line, request.words)) {
     return usage_error(fmt::format("doctor: unknown option {}", request.words.front()), kExitUsage);
   }
@@ -154,6 +200,7 @@ int command(int argc, char** argv) {
   CLI::App app(
       "Ashlar, a drop-in malloc: run programs under it, see whether it serves them, see its options.",
       "ashlar");
+  app.formatter(std::make_shared<Help>());
   app.set_version_flag("--version", std::string("ashlar ") + ASHLAR_VERSION);
   app.require_subcommand(0, 1);  // none is reported below, behind what is wrong with the words given
   app.failure_message([](const CLI::App*, const CLI::Error& error) { return usage_text(error.what()); });
@@ -166,11 +213,14 @@ int command(int argc, char** argv) {
   add_options(app, options_request);
 
   const CommandLine line = split(argc, argv);
+  if (const std::string unknown = unknown_subcommand(line); !unknown.empty()) {
+    return usage_error(unknown, kExitUsage);
+  }
   try {
     app.parse(std::vector<std::string>(line.own.rbegin(), line.own.rend()));
   } catch (const CLI::ParseError& error) {
-    const bool for_doctor = !line.own.empty() && line.own.front() == "doctor";
-    const int wrong = for_doctor ? ashlar_command::kExitUsage : kExitOurs;
+    const bool for_run = !line.own.empty() && line.own.front() == "run";
+    const int wrong = for_run ? kExitOurs : kExitUsage;
     return app.exit(error) == 0 ? 0 : wrong;
   }
   if (const CLI::App* run_app = app.get_subcommand("run"); run_app->parsed()) {
@@ -179,7 +229,9 @@ int command(int argc, char** argv) {
   if (const CLI::App* doctor_app = app.get_subcommand("doctor"); doctor_app->parsed()) {
     return examine(*doctor_app, line, doctor_request);
   }
-  if (!app.got_subcommand("options")) return usage_error("no subcommand given: run, doctor or options");
+  if (!app.got_subcommand("options")) {
+    return usage_error("no subcommand given: run, doctor or options", kExitUsage);
+  }
   return ashlar_command::print_options(options_request, argv);
 }
 

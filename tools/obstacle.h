@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 
 #include "elf_file.h"
 #include "program.h"
@@ -34,11 +35,22 @@ Privileges privileges_of(const std::string& path);
 /// (ld.so(8), AT_SECURE); empty when it would not.
 std::string secure_execution_reason(const Privileges& file, const Caller& caller);
 
-/// Why an ELF file cannot load the library `library`; empty when it can.
-std::string elf_obstacle(const FileFacts& file, const FileFacts& library);
+/// Why Ashlar cannot serve a program, and what to do; `reason` is empty when nothing speaks against it.
+struct Obstacle {
+  std::string reason;
+  std::string remedy;
 
-/// Why Ashlar cannot serve the program; empty when nothing speaks against it. A file that may be
-/// executed but not read has no obstacle that can be seen.
-std::string obstacle(const Program& program, const FileFacts& library, const Caller& caller);
+  bool empty() const { return reason.empty(); }
+};
+
+/// Whether an ELF file can load the library `library`.
+Obstacle elf_obstacle(const FileFacts& file, const FileFacts& library);
+
+/// What to say of a program that `tool` (as sanitizer_in names it) was built into.
+Obstacle sanitizer_obstacle(std::string_view tool);
+
+/// Whether Ashlar can serve the program. A file that may be executed but not read has no obstacle that can be
+/// seen.
+Obstacle obstacle(const Program& program, const FileFacts& library, const Caller& caller);
 
 }  // namespace ashlar_command

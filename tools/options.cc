@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "library.h"
+#include "preload_choice.h"
 #include "run.h"
 
 namespace ashlar_command {
@@ -45,13 +46,13 @@ int print_options(const OptionsRequest& request, char** self_arguments) {
   if (std::getenv(kAgain) != nullptr) {
     return print_effective(environment("ASHLAR_CONF"));
   }
-  const std::string library = find_library(request.library);
-  if (library.empty() || !preload_can_name(library)) {
-    fmt::print(stderr, "ashlar: options: no usable {}; name one with --lib\n", kLibraryName);
-    return kExitOurs;
+  const PreloadChoice choice = choose_library(request.library);
+  if (!choice.error.empty()) {
+    fmt::print(stderr, "ashlar: options: {}\n", choice.error);
+    return request.library.empty() ? kExitOurs : kExitUsage;
   }
   const std::string conf = join_conf(environment("ASHLAR_CONF"), request.conf);
-  setenv("LD_PRELOAD", join_preload(environment("LD_PRELOAD"), library).c_str(), 1);
+  setenv("LD_PRELOAD", join_preload(environment("LD_PRELOAD"), choice.library).value.c_str(), 1);
   if (!conf.empty()) setenv("ASHLAR_CONF", conf.c_str(), 1);
   setenv(kAgain, "1", 1);
   execv("/proc/self/exe", self_arguments);

@@ -4,15 +4,18 @@
 #include "run.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstring>
 #include <utility>
 
 #include "child.h"
+#include "file_name.h"
 #include "library.h"
 #include "maps.h"
 #include "obstacle.h"
+#include "preload_choice.h"
 #include "program.h"
 
 namespace ashlar_command {
@@ -29,32 +32,60 @@ std::string conf_of(const RunRequest& request) {
   return conf;
 }
 
-/// Why this library file is no use; empty when it is fine.
-std::string library_obstacle(const RunRequest& request, const std::string& library) {
-  if (library.empty() && !request.library.empty()) return fmt::format("{}: no such library", request.library);
-  if (library.empty()) {
-    return fmt::format("{} is neither beside this command nor in ../lib*; name it with --lib", kLibraryName);
+/// The library's "free /lib/x.so", or "strdup" alone, in words.
+std::string what_is_foreign(const std::string& text) {
+  const std::size_t blank = text.find(' ');
+  return blank == std::string::npos ? fmt::format("what {} gives is not Ashlar's there", text)
+                                    : fmt::format("{} is that of {} there, not Ashlar's",
+                                                  text.substr(0, blank), text.substr(blank + 1));
+}
+
+/// Says which Ashlar of LD_PRELOAD gave way to this one, where that may surprise: it is there, and another.
+void report_replaced(const RunRequest& request, const Preload& preload, const std::string& library) {
+  for (const std::string& entry : preload.replaced) {
+    const bool there = entry.find('/') != std::string::npos && access(entry.c_str(), F_OK) == 0;
+    if (there) say("LD_PRELOAD has another Ashlar, {}: {} takes its place", entry, library);
+    if (!there && request.verbose)
+      say("LD_PRELOAD has {}, which is not there: {} takes its place", entry, library);
   }
-  if (!preload_can_name(library)) {
-    return fmt::format("LD_PRELOAD cannot name {}: blanks, colons and $ have a meaning there", library);
+}
+
+/// What to do about an answer that is not "serving".
+std::string remedy_for(const Answer& answer, const std::string& program) {
+  if (answer.verdict == Verdict::kSilent) {
+    return "`ashlar doctor -- PROGRAM` stops it before main and says what came in between; what the dynamic "
+           "loader "
+           "said stands above";
   }
-  if (inspect_file(library).kind != FileKind::kElf) return fmt::format("{}: not a shared library", library);
-  return {};
+  const std::size_t blank = answer.text.find(' ');
+  if (blank == std::string::npos) {  // bound to Ashlar, and what comes back is not Ashlar's
+    return "`ashlar doctor -- PROGRAM` names whose malloc each library calls";
+  }
+  const std::string whose = answer.text.substr(blank + 1);
+  if (file_name(whose) == file_name(program)) {
+    return "the program has a malloc of its own: build it without, or run it without Ashlar";
+  }
+  return fmt::format(
+      "take {} out of LD_PRELOAD, or put Ashlar before it; where the program itself is linked with it, "
+      "build it without",
+      whose);
 }
 
 /// Tells what the probe found. Returns whether the program may go on.
-bool report_answer(const RunRequest& request, const std::string& name, const Answer& answer) {
+bool report_answer(const RunRequest& request, const std::string& name, const std::string& program,
+                   const Answer& answer) {
   if (answer.verdict == Verdict::kServing) {
     if (request.verbose) say("serving {}: version {}", name, answer.text);
     return true;
   }
   if (answer.verdict == Verdict::kNotServing) {
-    say("does NOT serve {}: {} is not Ashlar's there", name, answer.text);
+    say("does NOT serve {}: {}", name, what_is_foreign(answer.text));
   } else {
     say("does NOT serve {}: {}", name, answer.text);
   }
   for (const std::string& file : other_allocators(answer.mapped))
-    say("found in the process: {}", file);
+    say("another allocator is in the process: {}", file);
+  say("to do: {}", remedy_for(answer, program));
   if (request.strict) say("--strict: {} is killed", name);
   return !request.strict;
 }
@@ -74,16 +105,16 @@ int run_unserved(Launch launch) {
 
 int run_served(const RunRequest& request, Launch launch, const std::string& name,
                const std::string& library) {
-  const std::string preload = environment("LD_PRELOAD");
-  const std::string_view listed = ashlar_entry(preload);
-  if (request.verbose && !listed.empty()) say("LD_PRELOAD has {} already", listed);
-  launch.environment.emplace_back("LD_PRELOAD", join_preload(preload, library));
+  const Preload preload = join_preload(environment("LD_PRELOAD"), library);
+  report_replaced(request, preload, library);
+  const std::string program = launch.path;
+  launch.environment.emplace_back("LD_PRELOAD", preload.value);
   if (const std::string conf = conf_of(request); !conf.empty()) {
     launch.environment.emplace_back("ASHLAR_CONF", conf);
   }
   launch.probe = true;
   const Outcome outcome =
-      run_child(launch, [&](const Answer& answer) { return report_answer(request, name, answer); });
+      run_child(launch, [&](const Answer& answer) { return report_answer(request, name, program, answer); });
   return finish(launch, outcome);
 }
 
@@ -112,16 +143,17 @@ int run(const RunRequest& request) {
   const Program program = resolve_program(request.words, search_path_of_environment());
   if (program.found != Found::kYes) return report_missing(program);
 
-  const std::string library = find_library(request.library);
-  std::string reason = library_obstacle(request, library);
-  if (reason.empty()) {
-    reason = obstacle(program, inspect_file(library), current_caller());
-    if (!reason.empty()) reason = fmt::format("cannot serve {}: {}", describe(program), reason);
+  const PreloadChoice choice = choose_library(request.library);
+  Obstacle found{choice.error, ""};
+  if (found.empty()) {
+    found = obstacle(program, inspect_file(choice.library), current_caller());
+    if (!found.empty()) found.reason = fmt::format("cannot serve {}: {}", describe(program), found.reason);
   }
   Launch launch{program.path, program.argv, {}, false};
-  if (reason.empty()) return run_served(request, std::move(launch), describe(program), library);
+  if (found.empty()) return run_served(request, std::move(launch), describe(program), choice.library);
 
-  say("{}", reason);
+  say("{}", found.reason);
+  if (!found.remedy.empty()) say("to do: {}", found.remedy);
   if (!request.anyway) {
     say("not started; --anyway runs it without Ashlar");
     return kExitOurs;

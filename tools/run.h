@@ -10,6 +10,8 @@ namespace ashlar_command {
 
 /// Exit status for everything that is this command's own failure, as env(1) and timeout(1) use it.
 inline constexpr int kExitOurs = 125;
+/// A command line that is wrong, where no program's exit status can be mistaken for it: all but `run`.
+inline constexpr int kExitUsage = 2;
 inline constexpr int kExitNotExecutable = 126;
 inline constexpr int kExitNotFound = 127;
 

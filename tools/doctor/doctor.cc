@@ -2,9 +2,10 @@
 #include "doctor/doctor.h"
 
 #include <fmt/format.h>
-#include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -13,14 +14,15 @@
 #include <utility>
 
 #include "doctor/environment_checks.h"
-#include "doctor/names.h"
 #include "doctor/neighbour_checks.h"
+#include "doctor/process_access.h"
 #include "doctor/report.h"
 #include "doctor/serving_checks.h"
 #include "doctor/stopped_program.h"
 #include "doctor/system_checks.h"
 #include "library.h"
 #include "obstacle.h"
+#include "preload_choice.h"
 #include "program.h"
 #include "run.h"
 
@@ -55,6 +57,7 @@ Findings check_inside(const Evidence& evidence) {
   append(findings, check_allocators(evidence.image));
   append(findings, check_tools(evidence.image, evidence.process));
   append(findings, check_modules(evidence.image));
+  append(findings, check_built_in_conf(evidence.image, evidence.process));
   for (const LoadedObject& object : evidence.image.objects) {
     if (object.elf.error.empty()) continue;
     findings.push_back({"objects", Severity::kNote, fmt::format("{}: {}", object.path, object.elf.error),
@@ -72,24 +75,40 @@ int print(const DoctorRequest& request, const Report& report) {
   return count_of(report.findings, Severity::kProblem) > 0 ? kExitProblem : 0;
 }
 
+bool can_read(const MemoryReader& memory, const ProcessFacts& process) {
+  char byte = 0;
+  return memory(process.entry, &byte, 1);
+}
+
 int examine_process(const DoctorRequest& request) {
   const std::string who = std::to_string(request.pid);
-  if (kill(request.pid, 0) != 0 && errno == ESRCH) {
-    fmt::print(stderr, "ashlar: doctor: there is no process {}\n", request.pid);
+  const Tree system;
+  const auto absent = [&](const std::string& reason) {
+    fmt::print(stderr, "ashlar: doctor: {}\n", reason);
     return kExitUsage;
-  }
-  const ProcessFacts process = read_process(Tree(), who);
+  };
+  if (const auto reason = absent_reason(system, request.pid)) return absent(*reason);
+  const ProcessFacts process = read_process(system, who);
   if (!process.readable) {
-    return print(request, {fmt::format("process {}", who),
-                           {{"process", Severity::kProblem, "cannot be looked into",
-                             "It belongs to another user, is a thread of the kernel, or has ended.",
-                             "Run this as root or as the process's user."}},
-                           nullptr});
+    if (absent_reason(system, request.pid)) {
+      return absent(fmt::format("process {} ended while it was looked at", request.pid));
+    }
+    return print(request,
+                 {fmt::format("process {}", who), {access_finding(system, request.pid, geteuid())}, nullptr});
   }
   const Tree files("/proc/" + who + "/root");
-  const Image image = read_image(process, files, memory_of(request.pid));
+  const MemoryReader memory = memory_of(request.pid);
+  const Image image = read_image(process, files, memory);
+  if (absent_reason(system, request.pid)) {
+    return absent(fmt::format("process {} ended while it was looked at", request.pid));
+  }
   Report report{fmt::format("process {}, {}", who, process.program), {}, &image};
   report.findings = check_inside({process, image, files, std::nullopt, false});
+  if (!image.bindings_known && image.program()->elf.dynamic_section != 0 && !can_read(memory, process)) {
+    Finding finding = access_finding(system, request.pid, geteuid());
+    finding.severity = Severity::kWarning;  // what is mapped is seen all the same
+    report.findings.push_back(finding);
+  }
   append(report.findings, check_surroundings(process, files));
   return print(request, report);
 }
@@ -100,54 +119,75 @@ struct Plan {
   ElfObject object;        // of the file that decides
   bool built_in = false;   // Ashlar is linked into it
   bool preloaded = false;  // this command adds Ashlar
+  Findings findings;       // about how it is started
 };
+
+/// "do this" → "Do this."
+std::string sentence(std::string text) {
+  if (text.empty()) return text;
+  text.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(text.front())));
+  return text + '.';
+}
 
 /// What keeps the dynamic loader from bringing Ashlar into the program; nothing, or one finding.
 Findings check_obstacle(const Program& program, const Plan& plan, const FileFacts& library) {
-  const std::string reason = obstacle(program, library, current_caller());
-  if (reason.empty() || plan.built_in) return {};
-  Finding finding{"program", Severity::kProblem, reason, "It was not started.", ""};
-  const std::string secure =
-      secure_execution_reason(privileges_of(program.chain.back().path), current_caller());
-  if (secure.empty() || secure != reason) return {finding};
+  const Obstacle found = obstacle(program, library, current_caller());
+  if (found.empty() || plan.built_in) return {};
+  Finding finding{"program", Severity::kProblem, found.reason, "It was not started.", sentence(found.remedy)};
   const std::vector<std::string>& needed = plan.object.needed;
   const bool linked = std::any_of(needed.begin(), needed.end(),
                                   [](const std::string& name) { return name.starts_with("libashlar.so"); });
-  if (linked) {
+  const std::string secure =
+      secure_execution_reason(privileges_of(program.chain.back().path), current_caller());
+  if (linked && !secure.empty() && secure == found.reason) {
     finding.severity = Severity::kNote;
     finding.meaning = "It was not started; but it is linked with Ashlar, which the loader does not drop.";
-  } else {
-    finding.remedy = "Link the program with Ashlar.";
+    finding.remedy = "";
   }
   return {finding};
+}
+
+/// Which Ashlar of the environment's LD_PRELOAD gave way to the one that this report looks at.
+Findings check_replaced(const Preload& preload, const std::string& library) {
+  Findings findings;
+  for (const std::string& entry : preload.replaced) {
+    const bool named_by_path = entry.find('/') != std::string::npos;
+    const bool there = named_by_path && access(entry.c_str(), F_OK) == 0;
+    findings.push_back(
+        {"LD_PRELOAD", named_by_path ? Severity::kWarning : Severity::kNote,
+         there           ? fmt::format("names another Ashlar, {}", entry)
+         : named_by_path ? fmt::format("names {}, which is not there", entry)
+                         : fmt::format("names {}, which the dynamic loader searches for", entry),
+         fmt::format("Here, and by `ashlar run`, {} takes its place. Started otherwise, the program runs {}.",
+                     library, named_by_path && !there ? "without Ashlar" : "under the other one"),
+         "Correct LD_PRELOAD where it is set, or unset it there. --as-is looks at what it does now."});
+  }
+  return findings;
 }
 
 /// What is known before the start and forbids it. Where it doesn't, completes the plan.
 Findings prepare(const DoctorRequest& request, const Program& program, Plan& plan) {
   plan.object = read_object(program.chain.back().path);
   plan.built_in = !plan.object.ashlar_version.empty();
-  const std::string library = find_library(request.library);
+  const PreloadChoice choice = choose_library(request.library);
   // Without a library, this command stands in: it is built for the same machine.
-  const FileFacts facts = inspect_file(library.empty() ? std::string("/proc/self/exe") : library);
+  const FileFacts facts = inspect_file(choice.error.empty() ? choice.library : std::string("/proc/self/exe"));
   if (Findings findings = check_obstacle(program, plan, facts); !findings.empty()) return findings;
-  for (const auto& [symbol, address] : plan.object.wants) {
-    if (const std::string_view tool = sanitizer_of(symbol); !tool.empty() && symbol.ends_with("_init")) {
-      return {{"sanitizer", Severity::kProblem, fmt::format("the program is built with {}", tool),
-               "It brings a malloc of its own and stops when another is preloaded. It was not started.",
-               "Use a build without the sanitizer with Ashlar, or this one without Ashlar."}};
-    }
-  }
-  plan.preloaded = !request.as_is && !plan.built_in && ashlar_entry(environment("LD_PRELOAD")).empty();
-  if (plan.preloaded && (library.empty() || !preload_can_name(library))) {
-    return {{"library", Severity::kProblem,
-             library.empty() ? fmt::format("no {} beside this command or in ../lib*", kLibraryName)
-                             : fmt::format("LD_PRELOAD cannot name {}", library),
-             "There is nothing to preload.", "Name one with --lib, in a path without blanks, colons and $."}};
-  }
   plan.launch = {program.path, program.argv, {}, true};
   auto& variables = plan.launch.environment;
-  if (plan.preloaded) {
-    variables.emplace_back("LD_PRELOAD", join_preload(environment("LD_PRELOAD"), library));
+  if (!request.as_is && !plan.built_in) {
+    const std::string existing = environment("LD_PRELOAD");
+    const bool listed = !ashlar_entry(existing).empty();
+    if (!choice.error.empty() && !listed) {
+      return {{"library", Severity::kProblem, choice.error, "There is nothing to preload.",
+               fmt::format("Name a {} with --lib.", kLibraryName)}};
+    }
+    if (choice.error.empty()) {
+      const Preload preload = join_preload(existing, choice.library);
+      plan.preloaded = preload.value != existing;
+      plan.findings = check_replaced(preload, choice.library);
+      variables.emplace_back("LD_PRELOAD", preload.value);
+    }
   }
   const std::string conf = join_conf(environment("ASHLAR_CONF"), request.conf);
   if (!conf.empty()) variables.emplace_back("ASHLAR_CONF", conf);
@@ -193,10 +233,12 @@ int examine_program(const DoctorRequest& request, const Program& program, std::s
     append(report.findings, check_surroundings(read_process(Tree(), "self"), Tree()));
     return print(request, report);
   }
+  report.subject += ", stopped before main";
   const ProcessFacts process = read_process(Tree(), std::to_string(stopped->pid()));
   const Image image = read_image(process, Tree(), memory_of(stopped->pid()));
   report.image = &image;
-  report.findings = check_inside({process, image, Tree(), stopped->answer(), plan.preloaded});
+  report.findings = std::move(plan.findings);
+  append(report.findings, check_inside({process, image, Tree(), stopped->answer(), plan.preloaded}));
   add_messages(stopped->messages(), report.findings);
   append(report.findings, check_surroundings(process, Tree()));
   return print(request, report);
@@ -205,15 +247,19 @@ int examine_program(const DoctorRequest& request, const Program& program, std::s
 }  // namespace
 
 int doctor(const DoctorRequest& request) {
+  if (!request.library.empty()) {
+    if (const PreloadChoice choice = choose_library(request.library); !choice.error.empty()) {
+      fmt::print(stderr, "ashlar: doctor: {}\n", choice.error);
+      return kExitUsage;
+    }
+  }
   if (request.pid != 0) return examine_process(request);
   const bool own = request.words.empty();
   const std::vector<std::string> words =
       own ? std::vector<std::string>{"/proc/self/exe", "--version"} : request.words;
   const Program program = resolve_program(words, search_path_of_environment());
   if (program.found != Found::kYes) return report_missing(program);
-  return examine_program(request, program,
-                         own ? std::string("a program of its own, stopped before main")
-                             : describe(program) + ", stopped before main");
+  return examine_program(request, program, own ? std::string("a program of its own") : describe(program));
 }
 
 }  // namespace ashlar_command

@@ -8,9 +8,8 @@
 
 namespace ashlar_command {
 
-/// Exit status: a finding that stops Ashlar from serving; a command line that is wrong.
+/// Exit status: a finding that stops Ashlar from serving.
 inline constexpr int kExitProblem = 1;
-inline constexpr int kExitUsage = 2;
 
 struct DoctorRequest {
   std::vector<std::string> words;  // the program and its arguments

@@ -2,11 +2,17 @@
 #include "doctor/environment_checks.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
+#include <vector>
 
 #include "base/options.h"
+#include "closest.h"
+#include "human_bytes.h"
 #include "library.h"
 
 namespace ashlar_command {
@@ -17,23 +23,96 @@ std::string value_of(const Environment& environment, const std::string& name) {
   return found == environment.end() ? std::string{} : found->second;
 }
 
-std::string expected(const ashlar::OptionInfo* option) {
-  if (option == nullptr) {
-    std::string keys = "The options are";
-    for (const ashlar::OptionInfo& known : ashlar::kOptionInfos)
-      keys += fmt::format(" {}", known.key);
-    return keys + " (ashlar options).";
-  }
-  if (option->choices != nullptr) return fmt::format("{} is one of {}.", option->key, option->choices);
-  return fmt::format("{} is a size from {} to {}, with k, m or g.", option->key, option->minimum,
-                     option->maximum);
+bool is_size(const ashlar::OptionInfo& option) {
+  return option.choices == nullptr && option.maximum > 1024;  // purge_share is a plain number
 }
 
+std::string shown_value(const ashlar::OptionInfo& option, std::size_t value) {
+  if (option.choices != nullptr) {
+    std::size_t length = 0;
+    const char* const name = ashlar::choice_name(option, value, &length);
+    return {name, length};
+  }
+  if (value == ashlar::kAuto) return "auto";
+  return is_size(option) ? human_bytes(value) : std::to_string(value);
+}
+
+std::vector<std::string> option_keys() {
+  std::vector<std::string> keys;
+  for (const ashlar::OptionInfo& option : ashlar::kOptionInfos)
+    keys.emplace_back(option.key);
+  return keys;
+}
+
+/// What to write in place of a piece whose key is not known.
+std::string expected_key(std::string_view piece) {
+  const std::vector<std::string> keys = option_keys();
+  const std::size_t end = piece.find_first_of("=: \t;");
+  const std::string_view word = piece.substr(0, end);
+  const std::string key = closest(word, keys);
+  const std::string_view value = end == std::string_view::npos ? std::string_view{} : piece.substr(end + 1);
+  if (!key.empty() && end != std::string_view::npos && !value.empty()) {
+    return fmt::format(
+        "Write {}:{}{}", key, value.substr(0, value.find_first_of(" \t;")),
+        piece[end] == ':' ? "." : ", with a colon between key and value and a comma between pairs.");
+  }
+  return fmt::format("{}The options are {} (ashlar options).",
+                     key.empty() ? std::string{} : fmt::format("Did you mean {}? ", key),
+                     fmt::join(keys, " "));
+}
+
+std::string expected(const ashlar::OptionError& error) {
+  const std::string_view piece(error.piece, error.length);
+  const ashlar::OptionInfo* const option = error.option;
+  if (option == nullptr) return expected_key(piece);
+  if (option->choices != nullptr) return fmt::format("{} is one of {}.", option->key, option->choices);
+  if (!is_size(*option)) {
+    return fmt::format("{} is a number from {} to {}.", option->key, option->minimum, option->maximum);
+  }
+  return fmt::format(
+      "{} is a size from {} to {}{}; k, m or g behind the number are KiB, MiB and GiB ({}:8m).", option->key,
+      human_bytes(option->minimum), human_bytes(option->maximum),
+      option->default_value == ashlar::kAuto ? ", or auto" : "", option->key);
+}
+
+/// What a text of options says.
+struct Options {
+  Findings faults;                              // a warning for each piece that is ignored
+  std::vector<const ashlar::OptionInfo*> keys;  // that it sets
+  std::vector<std::string> settings;            // "purge_floor 8 MiB", in the order of `keys`
+
+  bool sets(const ashlar::OptionInfo* key) const {
+    return std::find(keys.begin(), keys.end(), key) != keys.end();
+  }
+};
+
+struct Reading {
+  Options options;
+  std::string check;
+};
+
 void add_conf_error(const ashlar::OptionError& error, void* context) {
-  static_cast<Findings*>(context)->push_back(
-      {"ASHLAR_CONF", Severity::kWarning,
+  auto& reading = *static_cast<Reading*>(context);
+  reading.options.faults.push_back(
+      {reading.check, Severity::kWarning,
        fmt::format("{} in '{}'", error.what, std::string_view(error.piece, error.length)),
-       "This piece is ignored; the others hold.", expected(error.option)});
+       "This piece is ignored; the others hold.", expected(error)});
+}
+
+/// Reads the text with the library's own parser, which notes in globals what was set. One thread.
+Options read_options(const std::string& check, const std::string& text) {
+  Reading reading{{}, check};
+  std::fill(std::begin(ashlar::g_option_origins), std::end(ashlar::g_option_origins),
+            ashlar::OptionOrigin::kDefault);
+  ashlar::parse_options(text.c_str(), ashlar::OptionOrigin::kEnvironment, add_conf_error, &reading);
+  for (unsigned index = 0; index < ashlar::kOptionCount; ++index) {
+    if (ashlar::g_option_origins[index] == ashlar::OptionOrigin::kDefault) continue;
+    const ashlar::OptionInfo& option = ashlar::kOptionInfos[index];
+    reading.options.keys.push_back(&option);
+    reading.options.settings.push_back(
+        fmt::format("{} {}", option.key, shown_value(option, ashlar::option_value(index))));
+  }
+  return reading.options;
 }
 
 struct Leftover {
@@ -96,11 +175,47 @@ Findings check_conf(const Environment& environment, bool secure) {
              "The program runs with more rights than its caller, and then listens to nobody's environment.",
              "Build the options in: -DASHLAR_DEFAULT_CONF, or the variable ashlar_conf."}};
   }
-  Findings findings;
-  ashlar::parse_options(conf.c_str(), ashlar::OptionOrigin::kEnvironment, add_conf_error, &findings);
-  if (findings.empty()) {
-    findings.push_back({"ASHLAR_CONF", Severity::kOk, fmt::format("\"{}\" is understood", conf), "", ""});
+  const Options options = read_options("ASHLAR_CONF", conf);
+  if (!options.faults.empty()) return options.faults;
+  return {{"ASHLAR_CONF", Severity::kOk,
+           fmt::format("\"{}\" is understood: {}", conf, fmt::join(options.settings, ", ")), "", ""}};
+}
+
+Findings check_built_in_conf(const Image& image, const ProcessFacts& process) {
+  if (!image.conf) return {};
+  const char* const check = "ashlar_conf";
+  const BuiltInConf& conf = *image.conf;
+  const std::string where = short_name(image.objects[conf.object]);
+  const std::string text = conf.text ? fmt::format("\"{}\"", *conf.text) : std::string("a variable");
+  if (!conf.seen) {
+    return {{check, Severity::kWarning, fmt::format("{} in {} is not seen by the library", text, where),
+             "The program does not export the variable, and Ashlar is not linked into it: its options do not "
+             "hold.",
+             "Link it with -Wl,--export-dynamic-symbol=ashlar_conf (or -rdynamic), or give the options in "
+             "ASHLAR_CONF."}};
   }
+  if (!conf.text) {
+    return {{check, Severity::kNote, fmt::format("in {}: what it points to cannot be read", where),
+             "A null pointer sets nothing; else the memory of the process cannot be read.", ""}};
+  }
+  const Options built_in = read_options(check, *conf.text);
+  const std::string environment =
+      process.secure ? std::string{} : value_of(process.environment, "ASHLAR_CONF");
+  const Options later = read_options("ASHLAR_CONF", environment);
+  Findings findings = built_in.faults;
+  std::vector<std::string> overruled;
+  for (const ashlar::OptionInfo* const key : built_in.keys) {
+    if (later.sets(key)) overruled.emplace_back(key->key);
+  }
+  std::string meaning =
+      fmt::format("The program brings these options: {}.", fmt::join(built_in.settings, ", "));
+  if (built_in.settings.empty()) meaning = "The program's own options, of which none holds.";
+  if (!overruled.empty()) {
+    meaning += fmt::format(" ASHLAR_CONF comes after it and sets {} again.", fmt::join(overruled, ", "));
+  }
+  findings.push_back(
+      {check, Severity::kNote, fmt::format("{} in {}", text, where), meaning,
+       built_in.settings.empty() ? "" : "To set one otherwise: ASHLAR_CONF, which overrules it."});
   return findings;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "doctor/finding.h"
+#include "doctor/image.h"
 #include "doctor/process_facts.h"
 #include "doctor/tree.h"
 
@@ -16,5 +17,9 @@ Findings check_leftovers(const Environment& environment);
 
 /// Entries of LD_PRELOAD that name no file. `tree`: as the process sees the files.
 Findings check_preload(const Environment& environment, const Tree& tree);
+
+/// The options that the program brings in its variable ashlar_conf, what they set, and which of them
+/// ASHLAR_CONF sets again. Empty when it brings none.
+Findings check_built_in_conf(const Image& image, const ProcessFacts& process);
 
 }  // namespace ashlar_command

@@ -19,6 +19,7 @@ namespace {
 // More objects than any process has: a list that is torn while it is read must end somewhere.
 constexpr std::size_t kMaxObjects = 10000;
 constexpr std::size_t kMaxDynamicEntries = 1000;
+constexpr std::size_t kMaxText = 16384;  // of options that a program brings
 
 constexpr std::string_view kDeleted = " (deleted)";
 
@@ -52,6 +53,21 @@ std::optional<std::size_t> object_at(const Image& image, std::uint64_t address) 
 bool is_stub(const LoadedObject& target, const std::string& symbol, std::uint64_t address) {
   const auto wanted = target.elf.wants.find(symbol);
   return wanted != target.elf.wants.end() && wanted->second != 0 && target.bias + wanted->second == address;
+}
+
+/// The characters from `address` to the first NUL; nothing when they cannot be read or there are too many.
+std::optional<std::string> read_text(const MemoryReader& memory, std::uint64_t address) {
+  std::string text;
+  while (text.size() < kMaxText) {
+    char piece[64];
+    // Aligned pieces lie in one page each, so that the end of what is mapped is no obstacle.
+    const std::size_t size = sizeof(piece) - (address + text.size()) % sizeof(piece);
+    if (!memory(address + text.size(), piece, size)) return std::nullopt;
+    const std::string_view got(piece, size);
+    text += got.substr(0, got.find('\0'));
+    if (got.find('\0') != std::string_view::npos) return text;
+  }
+  return std::nullopt;
 }
 
 LoadedObject load(const std::string& path, const Tree& files) {
@@ -129,6 +145,23 @@ void read_bindings(Image& image, const MemoryReader& memory) {
   }
 }
 
+void read_conf(Image& image, const MemoryReader& memory) {
+  const std::string name = "ashlar_conf";
+  const LoadedObject* const program = image.program();
+  if (program == nullptr) return;
+  std::optional<std::size_t> definer = image.first_definer(name);
+  const bool hidden = program->elf.has_symbol(name) && program->elf.defines.count(name) == 0;
+  if (hidden && (program->is_ashlar() || !definer)) definer = 0;
+  if (!definer) return;
+  const LoadedObject& object = image.objects[*definer];
+  image.conf = BuiltInConf{*definer, !hidden || program->is_ashlar(), std::nullopt};
+  const auto exported = object.elf.defines.find(name);
+  const std::uint64_t variable =
+      object.bias + (exported != object.elf.defines.end() ? exported->second : object.elf.has.at(name));
+  std::uint64_t text = 0;
+  if (memory(variable, &text, sizeof(text)) && text != 0) image.conf->text = read_text(memory, text);
+}
+
 Image read_image(const ProcessFacts& process, const Tree& files, const MemoryReader& memory) {
   Image image;
   image.objects.push_back(load(process.program, files));
@@ -151,6 +184,7 @@ Image read_image(const ProcessFacts& process, const Tree& files, const MemoryRea
     image.objects.push_back(std::move(object));
   }
   if (!entries.empty()) read_bindings(image, memory);
+  read_conf(image, memory);
   return image;
 }
 

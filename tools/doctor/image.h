@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "doctor/elf_object.h"
 #include "doctor/process_facts.h"
+#include "elf_object.h"
 #include "maps.h"
 
 namespace ashlar_command {
@@ -42,12 +42,20 @@ struct Binding {
   std::size_t target = 0;
 };
 
+/// The variable ashlar_conf, by which a program brings options of its own (docs/options.md).
+struct BuiltInConf {
+  std::size_t object = 0;  // that defines it
+  bool seen = true;        // by the library: it is exported, or the library is linked into the program
+  std::optional<std::string> text;  // what it points to; nothing: a null pointer, or not readable
+};
+
 struct Image {
   std::vector<LoadedObject> objects;  // the program first, then in the order of the loader's search
   std::vector<Binding> bindings;
   std::size_t unbound = 0;        // slots that wait for their first call
   bool bindings_known = false;    // the slots could be read
   bool other_namespaces = false;  // some objects were loaded by dlmopen: they are not in `objects`
+  std::optional<BuiltInConf> conf;
 
   const LoadedObject* program() const { return objects.empty() ? nullptr : &objects.front(); }
   /// The first object that exports the symbol, in the order of the search; nothing: none does.
@@ -71,6 +79,9 @@ LinkMap read_link_map(const MemoryReader& memory, std::uint64_t dynamic_section)
 
 /// Reads the slots of all objects and finds what they point into.
 void read_bindings(Image& image, const MemoryReader& memory);
+
+/// Finds the ashlar_conf that holds, or the program's where the library does not see it.
+void read_conf(Image& image, const MemoryReader& memory);
 
 /// Puts the image of a process together. `files`: where the process's files are found. Without memory
 /// that can be read, the objects are those mapped, in order of address, and no bindings are known.

@@ -7,9 +7,9 @@
 #include <iterator>
 #include <map>
 
-#include "doctor/names.h"
 #include "file_name.h"
 #include "maps.h"
+#include "names.h"
 
 namespace ashlar_command {
 namespace {
@@ -25,7 +25,7 @@ Names allocators_in(const LoadedObject& object) {
   };
   for (const auto& [symbol, address] : object.elf.defines)
     look_at(symbol);
-  for (const std::string& symbol : object.elf.has)
+  for (const auto& [symbol, address] : object.elf.has)
     look_at(symbol);
   if (found.empty() && !sanitizer && !other_allocators({object.path}).empty())
     found.insert(short_name(object));
@@ -90,7 +90,7 @@ Findings check_tools(const Image& image, const ProcessFacts& process) {
   for (const LoadedObject& object : image.objects) {
     for (const auto& [symbol, address] : object.elf.defines)
       note(symbol, object);
-    for (const std::string& symbol : object.elf.has)
+    for (const auto& [symbol, address] : object.elf.has)
       note(symbol, object);
     for (const auto& [symbol, address] : object.elf.wants) {
       if (symbol.ends_with("_init")) note(symbol, object);

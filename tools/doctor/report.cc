@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "doctor/names.h"
+#include "names.h"
 
 namespace ashlar_command {
 namespace {

@@ -10,9 +10,9 @@
 #include <map>
 #include <set>
 
-#include "doctor/names.h"
 #include "file_name.h"
 #include "library.h"
+#include "names.h"
 
 namespace ashlar_command {
 namespace {
@@ -87,7 +87,16 @@ std::string replaced_ashlar(const Evidence& evidence) {
   return {};
 }
 
-/// Why there is no Ashlar.
+/// The objects with an Ashlar that defines no malloc.
+Names twins(const Image& image) {
+  Names found;
+  for (const LoadedObject& object : image.objects) {
+    if (!object.is_ashlar() && object.elf.has_twins()) found.insert(short_name(object));
+  }
+  return found;
+}
+
+/// Why there is no Ashlar that serves malloc.
 Finding not_loaded(const Evidence& evidence) {
   const Environment& environment = evidence.process.environment;
   const std::string entry(ashlar_entry(variable(environment, "LD_PRELOAD")));
@@ -97,6 +106,16 @@ Finding not_loaded(const Evidence& evidence) {
         "An Ashlar whose file was replaced or removed since the start: it goes on as it was, but there is "
         "no file left to examine, so whether it serves is not known.",
         "Restart the program to have what is installed now."};
+  }
+  if (const Names beside = twins(evidence.image); !beside.empty()) {
+    return {"loaded", Severity::kProblem,
+            fmt::format("Ashlar is in the process, but not as its malloc ({})", shown(beside)),
+            fmt::format(
+                "What is there is made for use beside another malloc (libashlar_dl.so, libashlar_api.a): it "
+                "has ashlar_malloc and its like, and no malloc on purpose. malloc → {}.",
+                bound_where(evidence.image, "malloc")),
+            "Nothing, if only ashlar_malloc was wanted. For malloc as well: `ashlar run -- PROGRAM`, or link "
+            "libashlar.so.1 (docs/linking.md)."};
   }
   Finding finding{"loaded", Severity::kProblem, "Ashlar is not in the process", "",
                   "Start the program with `ashlar run -- PROGRAM`, or link it with Ashlar."};
@@ -230,6 +249,13 @@ Findings check_loaded(const Evidence& evidence) {
     findings.push_back({"loaded", Severity::kOk,
                         fmt::format("{} {}, {}", first.path, first.elf.ashlar_version, path), "", ""});
   }
+  if (const Names beside = twins(evidence.image); !beside.empty()) {
+    findings.push_back(
+        {"loaded", Severity::kNote,
+         fmt::format("a second heap beside it, for ashlar_malloc and its like ({})", shown(beside)),
+         "It has its own memory, statistics and caches; a block belongs to the heap it came from.",
+         "Nothing, if that is meant; else leave it out: docs/linking.md."});
+  }
   for (std::size_t i = 1; i < found.size(); ++i) {
     const LoadedObject& second = evidence.image.objects[found[i]];
     findings.push_back({"loaded", Severity::kWarning,
@@ -256,7 +282,10 @@ Findings check_serving(const Evidence& evidence) {
              silent
                  ? answer.text
                  : fmt::format("asked inside the process, the library says: {} is not Ashlar's", answer.text),
-             silent ? "Nothing shows that Ashlar serves." : "Somebody else's comes first.", ""}};
+             silent ? "Nothing shows that Ashlar serves, although it is mapped."
+                    : "Somebody else's malloc comes first, or hands out blocks of its own.",
+             silent ? "See the messages above, and start the program once with `ashlar run --verbose`."
+                    : "See `bindings`: take the other out of LD_PRELOAD, or put Ashlar before it."}};
   }
   if (found.empty()) return {};
   const LoadedObject& ashlar = image.objects[found.front()];
@@ -265,8 +294,7 @@ Findings check_serving(const Evidence& evidence) {
   }
   if (!image.bindings_known) {
     return {{"serving", Severity::kNote, "not known: the process's memory cannot be read",
-             "Ashlar is mapped; who calls it is not seen.",
-             "Run this as root, or as the process's user where kernel.yama.ptrace_scope is 0."}};
+             "Ashlar is mapped; who calls it is not seen.", "See `process` for what hinders it."}};
   }
   std::size_t ours = 0;
   std::size_t all = 0;
@@ -278,7 +306,8 @@ Findings check_serving(const Evidence& evidence) {
   const std::string count =
       fmt::format("{} of {} bound calls of malloc and its family lead to Ashlar", ours, all);
   if (ours > 0) return {{"serving", Severity::kOk, count, "", ""}};
-  return {{"serving", Severity::kProblem, count, "Ashlar is mapped and serves nobody.", ""}};
+  return {{"serving", Severity::kProblem, count, "Ashlar is mapped and serves nobody.",
+           "See `bindings` for who serves instead; preload Ashlar at the start (ashlar run)."}};
 }
 
 Findings check_bindings(const Evidence& evidence) {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "human_bytes.h"
+
 namespace ashlar_command {
 namespace {
 

@@ -1,8 +1,6 @@
 // Small files as text and numbers. See tree.h.
 #include "doctor/tree.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
 #include <fstream>
 #include <sstream>
@@ -38,17 +36,6 @@ std::optional<std::string> line_after(std::string_view text, std::string_view ke
     text.remove_prefix(std::min(line.size() + 1, text.size()));
   }
   return std::nullopt;
-}
-
-std::string human_bytes(std::uint64_t bytes) {
-  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit)
-    value /= 1024;
-  return value == static_cast<double>(static_cast<std::uint64_t>(value))
-             ? fmt::format("{} {}", static_cast<std::uint64_t>(value), kUnits[unit])
-             : fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
 }  // namespace ashlar_command

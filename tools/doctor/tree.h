@@ -34,7 +34,4 @@ std::optional<std::uint64_t> leading_number(std::string_view text);
 /// The line of `text` that starts with `key`, without the key; nothing when there is none.
 std::optional<std::string> line_after(std::string_view text, std::string_view key);
 
-/// "1.5 GiB", "512 KiB", "12 B".
-std::string human_bytes(std::uint64_t bytes);
-
 }  // namespace ashlar_command

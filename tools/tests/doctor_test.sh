@@ -1,25 +1,15 @@
 #!/bin/bash
 # `ashlar doctor` from end to end: real programs of every kind that it tells apart, real processes, its report.
-# Usage: doctor_test.sh ASHLAR LIBRARY ARCHIVE C++-COMPILER
+# Usage: doctor_test.sh ASHLAR LIBRARY ARCHIVE LIBRARY-FOR-DLOPEN C++-COMPILER
 set -u
 
 ashlar=$(realpath "$1")
 library=$(realpath -s "$2")
 archive=$(realpath "$3")
-compiler=$4
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/ashlar_doctor.XXXXXX")
-trap 'jobs -p | xargs -r kill -KILL 2>/dev/null; rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-unset LD_PRELOAD ASHLAR_CONF ASHLAR_PROBE GLIBC_TUNABLES
-failures=0
-checks=0
-
-fail() {
-  failures=$((failures + 1))
-  echo "FAILED: $*"
-  sed 's/^/    stdout: /' out
-  sed 's/^/    stderr: /' err
-}
+beside=$(realpath -s "$4")
+compiler=$5
+# shellcheck source=tools/tests/checks.sh
+. "$(dirname "$(realpath "$0")")/checks.sh"
 
 # doctor ARGUMENTS...: runs it on the library under test; leaves out, flat (its text in one line) and status.
 doctor() {
@@ -29,21 +19,9 @@ doctor() {
   tr -s ' \n' '  ' <out >flat
 }
 
-expect_status() {
-  checks=$((checks + 1))
-  [ "$status" = "$1" ] || fail "$what: status $status, not $1"
-}
-
 # expect TEXT: the report says so, wherever its lines break.
-expect() {
-  checks=$((checks + 1))
-  grep -qF -- "$1" flat || fail "$what: no \"$1\""
-}
-
-expect_not() {
-  checks=$((checks + 1))
-  if grep -qF -- "$1" flat; then fail "$what: \"$1\""; fi
-}
+expect() { expect_in flat "$1"; }
+expect_not() { expect_not_in flat "$1"; }
 
 # Each program would leave a file behind if its main function ran.
 never_ran() {
@@ -54,7 +32,6 @@ never_ran() {
 cxx() { "$compiler" -fno-builtin "$@" || fail "cannot build: $*"; }
 
 build() {
-  : >out; : >err
   cat >main.cc <<'CODE'
 #include <fcntl.h>
 #include <stdlib.h>
@@ -132,7 +109,8 @@ test_served() {
 
 test_static() {
   cxx -static -o static main.cc
-  doctor -- ./static; expect_status 1; expect "statically linked"; expect "It was not started."; never_ran
+  doctor -- ./static; expect_status 1; expect "statically linked"; expect "It was not started."
+  expect "To do: Link libashlar.a into the program instead."; never_ran
   cxx -static -o static_served main.cc "$archive"
   served static_served "linked into the program"
   strip -o static_stripped static_served
@@ -141,12 +119,77 @@ test_static() {
 
 test_not_loaded() {
   doctor --as-is -- ./plain; expect_status 1; expect "Ashlar is not in the process"; never_ran
-  LD_PRELOAD=/nonexistent/libashlar.so.1 doctor -- ./plain
+  LD_PRELOAD=/nonexistent/libashlar.so.1 doctor --as-is -- ./plain
   expect_status 1; expect "names /nonexistent/libashlar.so.1, which is not there"
-  expect "cannot be preloaded"  # the loader's own words
-  "$ashlar" doctor --lib /nonexistent/lib.so -- ./plain >out 2>err; status=$?
-  tr -s ' \n' '  ' <out >flat
-  what="no library"; expect_status 1; expect "no libashlar.so.1 beside this command"; never_ran
+  expect "cannot be preloaded"; never_ran  # the loader's own words
+}
+
+# What LD_PRELOAD names already, as `ashlar run` treats it.
+test_replaced_preload() {
+  LD_PRELOAD=/nonexistent/libashlar.so.1 doctor -- ./plain
+  expect_status 0; expect "names /nonexistent/libashlar.so.1, which is not there"; expect "takes its place"
+  cp "$library" libashlar.so.9
+  LD_PRELOAD=$scratch/libashlar.so.9 doctor -- ./plain
+  expect_status 0; expect "names another Ashlar, $scratch/libashlar.so.9"
+  expect "Started otherwise, the program runs under the other one."
+  LD_PRELOAD=$library doctor -- ./plain; expect_status 0; expect_not "takes its place"; never_ran
+}
+
+# wrong_library PATH TEXT: refused at once, with what is wrong.
+wrong_library() {
+  what="--lib $1"
+  "$ashlar" doctor --lib "$1" -- ./plain >out 2>err; status=$?
+  expect_status 2; expect_in err "$1"; expect_in err "$2"; expect_empty out; never_ran
+}
+
+test_wrong_library() {
+  wrong_library /nonexistent/lib.so "there is no such file"
+  mkdir -p with without && cp "$library" with/libashlar.so.1
+  wrong_library "$scratch/with" "the library in it is $scratch/with/libashlar.so.1"
+  wrong_library "$scratch/without" "without a libashlar.so.1 in it"
+  wrong_library "$scratch/main.cc" "not a shared library"
+  wrong_library "$archive" "an archive, which is linked into programs"
+  wrong_library "$scratch/plain" "a program, not a library"
+  wrong_library "$scratch/libplugin.so" "not Ashlar's"
+  wrong_library "$beside" "beside another malloc"
+  head -c 3000 "$library" >cut.so
+  wrong_library "$scratch/cut.so" "damaged: segment"
+  cp "$library" alien.so; printf '\xf3\x00' | dd of=alien.so bs=1 seek=18 conv=notrunc status=none
+  wrong_library "$scratch/alien.so" "another machine (riscv, 64-bit)"
+}
+
+# Ashlar under its own names only.
+test_beside() {
+  waiting "$beside"
+  doctor --pid "$pid"; expect_status 1
+  expect "Ashlar is in the process, but not as its malloc ($(basename "$(realpath "$beside")"))"
+  expect "no malloc on purpose"; expect "malloc → libc.so.6"; expect_not "not in the process"
+  kill "$pid"
+  export LD_PRELOAD=$library
+  waiting "$beside"
+  doctor --pid "$pid"; expect_status 0; expect "a second heap beside it"
+  kill "$pid"
+  unset LD_PRELOAD
+}
+
+# The program's own options, in the variable ashlar_conf.
+test_built_in_options() {
+  printf 'const char* ashlar_conf = "purge_floor:8m,stats_at_exit:none,purge_flor:1m";\n' >conf.cc
+  cxx -o conf_linked main.cc conf.cc -Wl,--no-as-needed "$library" -Wl,-rpath,"$(dirname "$library")"
+  cxx -o conf_archive main.cc conf.cc "$archive"
+  cxx -static -o conf_static main.cc conf.cc "$archive"
+  local program
+  for program in linked archive static; do
+    ASHLAR_CONF=stats_at_exit:none doctor -- "./conf_$program"; expect_status 0; never_ran
+    expect "\"purge_floor:8m,stats_at_exit:none,purge_flor:1m\" in conf_$program"
+    expect "brings these options: purge_floor 8 MiB, stats_at_exit none."
+    expect "ASHLAR_CONF comes after it and sets stats_at_exit again."
+    expect "ashlar_conf unknown option in 'purge_flor:1m'"; expect "Write purge_floor:1m."
+  done
+  cxx -o conf_exported main.cc conf.cc -rdynamic
+  doctor -- ./conf_exported; expect_status 0; expect "brings these options: purge_floor 8 MiB"; never_ran
+  cxx -o conf_hidden main.cc conf.cc
+  doctor -- ./conf_hidden; expect_status 0; expect "is not seen by the library"; expect "-rdynamic"; never_ran
 }
 
 test_set_id() {
@@ -157,7 +200,7 @@ test_set_id() {
     return
   fi
   cp plain setuid; chown 65534 setuid; chmod u+s setuid
-  doctor -- ./setuid; expect_status 1; expect "set-user-ID"; expect "Link the program with Ashlar."; never_ran
+  doctor -- ./setuid; expect_status 1; expect "set-user-ID"; expect "Link the program with Ashlar, or"; expect_not "stopped before main"; never_ran
   cp linked setuid; chown 65534 setuid; chmod u+s setuid
   doctor -- ./setuid; expect_status 0; expect "it is linked with Ashlar"; never_ran
 }
@@ -189,12 +232,13 @@ CODE
 }
 
 test_sanitizer() {
-  what="AddressSanitizer"
-  if ! "$compiler" -fsanitize=address -o asan main.cc 2>err; then
-    echo "not tested: no AddressSanitizer"
-    return
-  fi
-  doctor -- ./asan; expect_status 1; expect "AddressSanitizer"; never_ran
+  local kind
+  for kind in address thread leak; do
+    what="-fsanitize=$kind"
+    if ! "$compiler" "-fsanitize=$kind" -o sanitized main.cc 2>err; then echo "not tested: $what"; continue; fi
+    doctor -- ./sanitized; expect_status 1; expect "Sanitizer, which brings a malloc of its own"
+    expect "It was not started."; never_ran
+  done
 }
 
 # waiting ARGUMENTS...: starts it under what the environment says and waits until it is there; leaves pid.
@@ -202,11 +246,8 @@ waiting() {
   rm -f ready
   ./waiting "$@" 2>err &
   pid=$!
-  for _ in $(seq 200); do
-    [ -e ready ] && return
-    sleep 0.1
-  done
-  fail "./waiting $* did not come up"
+  what="./waiting $*"
+  wait_for_file ready
 }
 
 test_running_process() {
@@ -224,8 +265,23 @@ test_running_process() {
   kill "$pid"
   doctor --pid "$pid" 2>/dev/null
   wait "$pid" 2>/dev/null
-  doctor --pid "$pid"; expect_status 2
-  checks=$((checks + 1)); grep -qF "there is no process" err || fail "$what: not told that it is gone"
+  doctor --pid "$pid"; expect_status 2; expect_in err "there is no process $pid"
+  # A child that nobody asks for its status; it is there until its parent ends.
+  rm -f ready
+  /usr/bin/python3 -c 'import os, time
+child = os.fork()
+if child == 0:
+    os._exit(0)
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+open("zombie", "w").write(str(child))
+os.rename("zombie", "ready")
+time.sleep(60)' &
+  what="a zombie"; wait_for_file ready
+  doctor --pid "$(cat ready)"; expect_status 2; expect_in err "has ended and waits for its parent, process $!"
+  kill "$!"
+  if [ -e /proc/2/status ] && ! readlink /proc/2/exe >/dev/null && [ "$(cat /proc/2/comm)" = kthreadd ]; then
+    doctor --pid 2; expect_status 2; expect_in err "(kthreadd) is a thread of the kernel"
+  fi
 }
 
 test_strangers_process() {
@@ -235,7 +291,7 @@ test_strangers_process() {
   cp "$ashlar" "$library" . && chmod 755 . ashlar
   setpriv --reuid=65534 --regid=65534 --clear-groups ./ashlar doctor --pid "$pid" >out 2>err; status=$?
   tr -s ' \n' '  ' <out >flat
-  expect_status 1; expect "cannot be looked into"
+  expect_status 1; expect "it belongs to user 0, and this command runs as user 65534"; expect "Run this as root"
   kill "$pid"
 }
 
@@ -243,7 +299,11 @@ test_strangers_process() {
 test_environment_and_limits() {
   ASHLAR_CONF=nonsense:1 MALLOC_ARENA_MAX=2 doctor --conf purge_floor:x -- ./plain
   expect_status 0; expect "unknown option in 'nonsense:1'"; expect "bad value in 'purge_floor:x'"
-  expect "MALLOC_ARENA_MAX=2"
+  expect "MALLOC_ARENA_MAX=2"; expect "purge_floor is a size from 0 B to 1 TiB; k, m or g"
+  doctor --conf purge_floor=8m -- ./plain; expect_status 0
+  expect "unknown option in 'purge_floor=8m'"; expect "Write purge_floor:8m, with a colon between key and value"
+  doctor -v --conf purge_floor:8m,purge_share:9 -- ./plain; expect_status 0
+  expect "is understood: purge_floor 8 MiB, purge_share 9"
   what="ulimit -v"
   (ulimit -v 400000; timeout 60 "$ashlar" doctor --lib "$library" -- ./plain) >out 2>err; status=$?
   tr -s ' \n' '  ' <out >flat
@@ -292,8 +352,18 @@ test_a_missing_function() {
   doctor -- ./missing; expect_status 1; expect "before its main function"; expect "nobody_has_this"; never_ran
 }
 
+test_damaged() {
+  head -c 20 plain >cut; chmod +x cut
+  doctor -- ./cut; expect_status 1; expect "./cut"; expect "it has 20 B, and the ELF header alone takes 64 B"
+  expect "Copy or install it again."
+  head -c 4000 plain >cut
+  doctor -- ./cut; expect_status 1; expect "lies outside the 3.9 KiB that the file has"
+  cxx -c -o main.o main.cc; chmod +x main.o
+  doctor -- ./main.o; expect_status 1; expect "an object file, not a program"; expect "Link it first."
+}
+
 test_command_line() {
-  doctor --help; expect_status 0; expect "--as-is"
+  doctor --help; expect_status 0; expect "--as-is"; expect "PROGRAM [ARGUMENTS...]"
   doctor --frob; expect_status 2
   doctor --; expect_status 2
   doctor --pid 1 -- true; expect_status 2
@@ -303,11 +373,4 @@ test_command_line() {
   doctor -- ./main.cc; expect_status 126
 }
 
-build
-for part in served static not_loaded set_id another_malloc jemalloc sanitizer running_process strangers_process \
-  environment_and_limits report_that_cannot_be_written json a_missing_function command_line; do
-  echo "-- $part"
-  "test_$part"
-done
-echo "$checks checks, $failures failures"
-[ "$failures" = 0 ]
+run_tests served static not_loaded replaced_preload wrong_library beside built_in_options set_id another_malloc jemalloc sanitizer running_process strangers_process environment_and_limits report_that_cannot_be_written json a_missing_function damaged command_line

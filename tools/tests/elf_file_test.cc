@@ -7,6 +7,8 @@
 #include <cstring>
 #include <string>
 
+#include "scratch.h"
+
 namespace ashlar_command {
 namespace {
 
@@ -23,6 +25,7 @@ std::string image(std::uint16_t machine, std::uint32_t segment_type, const std::
   header.e_ident[EI_DATA] = ELFDATA2LSB;
   header.e_machine = machine;
   header.e_phoff = sizeof(header);
+  header.e_phentsize = sizeof(Elf64_Phdr);
   header.e_phnum = 1;
   Elf64_Phdr segment{};
   segment.p_type = segment_type;
@@ -37,7 +40,7 @@ std::string image(std::uint16_t machine, std::uint32_t segment_type, const std::
 TEST(ElfFile, DynamicProgram) {
   const FileFacts facts = inspect_bytes(image(EM_X86_64, PT_INTERP, "/lib64/ld-linux-x86-64.so.2"));
   EXPECT_EQ(facts.kind, FileKind::kElf);
-  EXPECT_FALSE(facts.malformed);
+  EXPECT_EQ(facts.damage, "");
   EXPECT_TRUE(facts.has_interpreter);
   EXPECT_EQ(facts.interpreter, "/lib64/ld-linux-x86-64.so.2");
   EXPECT_EQ(facts.machine, EM_X86_64);
@@ -45,7 +48,7 @@ TEST(ElfFile, DynamicProgram) {
 
 TEST(ElfFile, StaticProgramHasNoInterpreter) {
   const FileFacts facts = inspect_bytes(image(EM_X86_64, PT_LOAD, ""));
-  EXPECT_FALSE(facts.malformed);
+  EXPECT_EQ(facts.damage, "");
   EXPECT_FALSE(facts.has_interpreter);
 }
 
@@ -54,8 +57,41 @@ TEST(ElfFile, EveryTruncationIsSeenAndHarmless) {
   for (std::size_t size = SELFMAG; size < whole.size(); ++size) {
     const FileFacts facts = inspect_bytes(std::string_view(whole).substr(0, size));
     EXPECT_EQ(facts.kind, FileKind::kElf);
-    EXPECT_TRUE(facts.malformed) << size;
+    EXPECT_NE(facts.damage, "") << size;
   }
+}
+
+TEST(ElfFile, DamageIsNamedWithWhatWouldBeRight) {
+  const std::string whole = image(EM_X86_64, PT_INTERP, "/lib/ld.so");
+  const auto damage = [](const std::string& bytes) { return inspect_bytes(bytes).damage; };
+  EXPECT_EQ(damage(whole.substr(0, 10)), "it has 10 B, and the ELF header alone takes 64 B");
+  EXPECT_EQ(damage(whole.substr(0, 80)), "program header 1 of 1 lies outside the 80 B that the file has");
+  EXPECT_EQ(damage(whole.substr(0, 125)), "segment 1 of 1 lies outside the 125 B that the file has");
+  std::string bytes = whole;
+  bytes[EI_CLASS] = 7;
+  EXPECT_EQ(damage(bytes), "its class is 7, where 1 (32-bit) or 2 (64-bit) is right");
+  bytes = whole;
+  bytes[EI_DATA] = 9;
+  EXPECT_EQ(damage(bytes), "its byte order is 9, where 1 (little-endian) or 2 (big-endian) is right");
+  bytes = whole;
+  bytes[offsetof(Elf64_Ehdr, e_phentsize)] = 32;
+  EXPECT_EQ(damage(bytes), "its program headers are said to have 32 B each, where 56 B is right");
+}
+
+// As patchelf leaves it: the name of the loader stands at the end of a large file.
+TEST(InspectFile, FindsTheInterpreterWhereverItLies) {
+  std::string bytes = image(EM_X86_64, PT_INTERP, "");
+  const std::string name = "/opt/ld.so";
+  const Elf64_Off offset = 1 << 20;
+  const Elf64_Xword size = name.size() + 1;
+  const std::size_t segment = sizeof(Elf64_Ehdr);
+  std::memcpy(bytes.data() + segment + offsetof(Elf64_Phdr, p_offset), &offset, sizeof(offset));
+  std::memcpy(bytes.data() + segment + offsetof(Elf64_Phdr, p_filesz), &size, sizeof(size));
+  bytes.resize(offset);
+  const Scratch scratch;
+  scratch.write("large", bytes + name + '\0');
+  EXPECT_EQ(inspect_file(scratch.path("large")).damage, "");
+  EXPECT_EQ(inspect_file(scratch.path("large")).interpreter, name);
 }
 
 TEST(ElfFile, OffsetsBeyondTheFile) {
@@ -63,9 +99,9 @@ TEST(ElfFile, OffsetsBeyondTheFile) {
   const Elf64_Off far = ~Elf64_Off{0} - 8;
   std::string headers_far = bytes;
   std::memcpy(headers_far.data() + offsetof(Elf64_Ehdr, e_phoff), &far, sizeof(far));
-  EXPECT_TRUE(inspect_bytes(headers_far).malformed);
+  EXPECT_NE(inspect_bytes(headers_far).damage, "");
   std::memcpy(bytes.data() + sizeof(Elf64_Ehdr) + offsetof(Elf64_Phdr, p_offset), &far, sizeof(far));
-  EXPECT_TRUE(inspect_bytes(bytes).malformed);
+  EXPECT_NE(inspect_bytes(bytes).damage, "");
 }
 
 TEST(ElfFile, BigEndian32Bit) {
@@ -76,7 +112,7 @@ TEST(ElfFile, BigEndian32Bit) {
   bytes[offsetof(Elf32_Ehdr, e_machine) + 1] = EM_PPC;
   const FileFacts facts = inspect_bytes(bytes);
   EXPECT_EQ(facts.machine, EM_PPC);
-  EXPECT_FALSE(facts.malformed);
+  EXPECT_EQ(facts.damage, "");
   EXPECT_EQ(machine_name(facts.machine, facts.elf_class), "powerpc, 32-bit");
 }
 
@@ -84,7 +120,7 @@ TEST(ElfFile, UnknownClassAndMachine) {
   std::string bytes = image(999, PT_LOAD, "");
   EXPECT_EQ(machine_name(inspect_bytes(bytes).machine, ELFCLASS64), "machine 999, 64-bit");
   bytes[EI_CLASS] = 7;
-  EXPECT_TRUE(inspect_bytes(bytes).malformed);
+  EXPECT_NE(inspect_bytes(bytes).damage, "");
 }
 
 TEST(Script, InterpreterAndItsOneArgument) {

@@ -11,18 +11,34 @@ namespace ashlar_command {
 namespace {
 
 TEST(JoinPreload, AppendsBehindWhatIsThere) {
-  EXPECT_EQ(join_preload("", "/a/libashlar.so.1"), "/a/libashlar.so.1");
-  EXPECT_EQ(join_preload("/x.so", "/a/libashlar.so.1"), "/x.so:/a/libashlar.so.1");
-  EXPECT_EQ(join_preload("/x.so /y.so", "/a/libashlar.so.1"), "/x.so /y.so:/a/libashlar.so.1");
+  EXPECT_EQ(join_preload("", "/a/libashlar.so.1").value, "/a/libashlar.so.1");
+  EXPECT_EQ(join_preload("/x.so", "/a/libashlar.so.1").value, "/x.so:/a/libashlar.so.1");
+  EXPECT_EQ(join_preload("/x.so /y.so", "/a/libashlar.so.1").value, "/x.so /y.so:/a/libashlar.so.1");
 }
 
-TEST(JoinPreload, DoesNotRepeatAshlar) {
-  EXPECT_EQ(join_preload("/b/libashlar.so.1:/x.so", "/a/libashlar.so.1"), "/b/libashlar.so.1:/x.so");
-  EXPECT_EQ(join_preload("libashlar.so", "/a/libashlar.so.1"), "libashlar.so");
+TEST(JoinPreload, DoesNotRepeatTheLibrary) {
+  const Scratch scratch;
+  scratch.write("libashlar.so.1.0", "x");
+  std::filesystem::create_symlink("libashlar.so.1.0", scratch.path("libashlar.so.1"));
+  const std::string listed = scratch.path("libashlar.so.1.0") + " /x.so";
+  const Preload preload = join_preload(listed, scratch.path("libashlar.so.1"));
+  EXPECT_EQ(preload.value, listed) << "the same file, as it is spelled";
+  EXPECT_TRUE(preload.replaced.empty());
+}
+
+TEST(JoinPreload, TakesThePlaceOfAnotherAshlar) {
+  const Preload gone = join_preload("/w.so /gone/libashlar.so.1:/x.so", "/a/libashlar.so.1");
+  EXPECT_EQ(gone.value, "/w.so:/a/libashlar.so.1:/x.so");
+  EXPECT_EQ(gone.replaced, std::vector<std::string>{"/gone/libashlar.so.1"});
+  EXPECT_EQ(join_preload("libashlar.so", "/a/libashlar.so.1").value, "/a/libashlar.so.1");
+  const Preload two = join_preload("/b/libashlar.so.1:/a/libashlar.so.1", "/a/libashlar.so.1");
+  EXPECT_EQ(two.value, "/a/libashlar.so.1") << "of two the first would serve";
+  EXPECT_EQ(two.replaced.size(), 1u);
 }
 
 TEST(JoinPreload, AnotherLibraryOfSimilarNameIsNotAshlar) {
-  EXPECT_EQ(join_preload("/libashlar.so/x.so", "/a/libashlar.so.1"), "/libashlar.so/x.so:/a/libashlar.so.1");
+  EXPECT_EQ(join_preload("/libashlar.so/x.so", "/a/libashlar.so.1").value,
+            "/libashlar.so/x.so:/a/libashlar.so.1");
   EXPECT_EQ(ashlar_entry("/x/notlibashlar.so.1"), "");
   EXPECT_EQ(ashlar_entry(" : /q.so  /b/libashlar.so.1.0.0:"), "/b/libashlar.so.1.0.0");
 }
@@ -58,8 +74,7 @@ TEST(FindLibrary, TheOneNamed) {
   const Scratch scratch;
   scratch.write("mine.so", "x");
   EXPECT_EQ(find_library(scratch.path("mine.so")), scratch.path("mine.so"));
-  EXPECT_EQ(find_library(scratch.path("other.so")), "");
-  EXPECT_EQ(find_library(scratch.path("")), "") << "a directory is no library";
+  EXPECT_EQ(find_library(scratch.path("other.so")), scratch.path("other.so")) << "judged elsewhere";
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ FileFacts dynamic_file(std::uint16_t machine, const std::string& interpreter) {
   facts.kind = FileKind::kElf;
   facts.elf_class = ELFCLASS64;
   facts.elf_data = ELFDATA2LSB;
+  facts.type = ET_DYN;
   facts.machine = machine;
   facts.has_interpreter = !interpreter.empty();
   facts.interpreter = interpreter;
@@ -28,29 +29,40 @@ const char* const kLoader = "/lib64/ld-linux-x86-64.so.2";
 Privileges file(mode_t mode, uid_t owner, gid_t group) { return {mode, owner, group, false, false}; }
 
 TEST(ElfObstacle, NoneForAnOrdinaryProgram) {
-  EXPECT_EQ(elf_obstacle(dynamic_file(EM_X86_64, kLoader), kLibrary), "");
+  EXPECT_TRUE(elf_obstacle(dynamic_file(EM_X86_64, kLoader), kLibrary).empty());
 }
 
 TEST(ElfObstacle, StaticNamesTheArchive) {
-  const std::string reason = elf_obstacle(dynamic_file(EM_X86_64, ""), kLibrary);
-  EXPECT_NE(reason.find("statically linked"), std::string::npos);
-  EXPECT_NE(reason.find("libashlar.a"), std::string::npos);
+  const Obstacle found = elf_obstacle(dynamic_file(EM_X86_64, ""), kLibrary);
+  EXPECT_NE(found.reason.find("statically linked"), std::string::npos);
+  EXPECT_NE(found.remedy.find("libashlar.a"), std::string::npos);
 }
 
 TEST(ElfObstacle, AnotherMachineOrClass) {
-  const std::string machine = elf_obstacle(dynamic_file(EM_AARCH64, "/lib/ld-linux-aarch64.so.1"), kLibrary);
+  const std::string machine =
+      elf_obstacle(dynamic_file(EM_AARCH64, "/lib/ld-linux-aarch64.so.1"), kLibrary).reason;
   EXPECT_NE(machine.find("another architecture (aarch64, 64-bit)"), std::string::npos) << machine;
   FileFacts x32 = dynamic_file(EM_X86_64, "/libx32/ld-linux-x32.so.2");
   x32.elf_class = ELFCLASS32;
-  EXPECT_NE(elf_obstacle(x32, kLibrary).find("x86-64, 32-bit"), std::string::npos);
+  EXPECT_NE(elf_obstacle(x32, kLibrary).reason.find("x86-64, 32-bit"), std::string::npos);
 }
 
 TEST(ElfObstacle, MuslAndDamaged) {
   const FileFacts musl = dynamic_file(EM_X86_64, "/lib/ld-musl-x86_64.so.1");
-  EXPECT_NE(elf_obstacle(musl, kLibrary).find("musl"), std::string::npos);
+  EXPECT_NE(elf_obstacle(musl, kLibrary).reason.find("musl"), std::string::npos);
   FileFacts damaged = dynamic_file(EM_X86_64, kLoader);
-  damaged.malformed = true;
-  EXPECT_NE(elf_obstacle(damaged, kLibrary).find("damaged"), std::string::npos);
+  damaged.damage = "it has 20 B";
+  const Obstacle found = elf_obstacle(damaged, kLibrary);
+  EXPECT_EQ(found.reason, "a damaged ELF file: it has 20 B");
+  EXPECT_NE(found.remedy, "");
+}
+
+TEST(ElfObstacle, WhatIsNoProgram) {
+  FileFacts object_file = dynamic_file(EM_X86_64, "");
+  object_file.type = ET_REL;
+  EXPECT_NE(elf_obstacle(object_file, kLibrary).reason.find("object file"), std::string::npos);
+  object_file.type = ET_CORE;
+  EXPECT_NE(elf_obstacle(object_file, kLibrary).reason.find("core dump"), std::string::npos);
 }
 
 TEST(SecureExecution, SetUserId) {

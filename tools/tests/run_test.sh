@@ -7,56 +7,14 @@ set -u
 ashlar=$(realpath "$1")
 library=$(realpath -s "$2")
 compiler=$3
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/ashlar_run.XXXXXX")
-trap 'jobs -p | xargs -r kill -KILL 2>/dev/null; rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
-unset LD_PRELOAD ASHLAR_CONF ASHLAR_PROBE
-failures=0
-checks=0
-
-fail() {
-  failures=$((failures + 1))
-  echo "FAILED: $*"
-  sed 's/^/    stdout: /' out
-  sed 's/^/    stderr: /' err
-}
+# shellcheck source=tools/tests/checks.sh
+. "$(dirname "$(realpath "$0")")/checks.sh"
 
 # run ARGUMENTS...: runs `ashlar run` on the library under test; leaves out, err and status.
 run() {
   what="ashlar run $*"
   timeout 30 "$ashlar" run --lib "$library" "$@" >out 2>err
   status=$?
-}
-
-expect_status() {
-  checks=$((checks + 1))
-  [ "$status" = "$1" ] || fail "$what: status $status, not $1"
-}
-
-# expect_in FILE TEXT
-expect_in() {
-  checks=$((checks + 1))
-  grep -qF -- "$2" "$1" || fail "$what: no \"$2\" in $1"
-}
-
-expect_empty() {
-  checks=$((checks + 1))
-  [ ! -s "$1" ] || fail "$what: $1 is not empty"
-}
-
-# expect_output TEXT: standard output is exactly this line.
-expect_output() {
-  checks=$((checks + 1))
-  [ "$(cat out)" = "$1" ] || fail "$what: output is not \"$1\""
-}
-
-# wait_for_file FILE: at most 20 s.
-wait_for_file() {
-  for _ in $(seq 200); do
-    [ -e "$1" ] && return
-    sleep 0.1
-  done
-  fail "$1 did not appear"
 }
 
 build() {
@@ -74,6 +32,9 @@ void free(void* p) noexcept { __libc_free(p); }
 }
 CODE
   "$compiler" -shared -fPIC -fno-builtin -o libsomebodys_malloc.so malloc.cc
+  printf '%s\n' 'extern "C" void _exit(int); __attribute__((constructor)) void end() { _exit(4); }' >ends.cc
+  "$compiler" -shared -fPIC -o libends.so ends.cc -Wl,-z,initfirst
+  "$compiler" -o ends static.cc -Wl,--no-as-needed ./libends.so
 }
 
 test_serving() {
@@ -105,10 +66,32 @@ test_refusals() {
   run -- ./alien; expect_status 125; expect_in err "another architecture (riscv, 64-bit)"
   printf 'MZ\0\0' >unknown; chmod +x unknown
   run -- ./unknown; expect_status 125; expect_in err "neither an ELF program nor a script"
+  head -c 40 "$(type -P true)" >cut; chmod +x cut
+  run -- ./cut; expect_status 125; expect_in err "./cut: a damaged ELF file: it has 40 B"; expect_in err "to do: copy or install"
   run -- no_such_program_here; expect_status 127; expect_in err "no_such_program_here: not found"
   run -- ./malloc.cc; expect_status 126; expect_in err "not executable"
   printf '#!/nonexistent/sh\n' >script
   run -- ./script; expect_status 127; expect_in err "interpreter of ./script"
+}
+
+# Started under Ashlar, such a program would stop or find nothing.
+test_sanitizers() {
+  printf '%s\n' 'int main() { return 3; }' >plain.cc
+  local compiler_and_option
+  for compiler_and_option in "$compiler -fsanitize=address" "$compiler -fsanitize=address -static-libasan" \
+    "$compiler -fsanitize=thread" "clang++ -fsanitize=address" "clang++ -fsanitize=memory"; do
+    what=$compiler_and_option
+    # shellcheck disable=SC2086
+    if ! $compiler_and_option -o sanitized plain.cc 2>err; then echo "not tested: $what"; continue; fi
+    "$ashlar" run --lib "$library" -- ./sanitized >out 2>err; status=$?
+    expect_status 125; expect_in err "cannot serve ./sanitized: built with "; expect_in err "without -fsanitize"
+    expect_in err "not started"
+  done
+  run --anyway -- ./sanitized; expect_status 3
+  what="-fsanitize=undefined has no malloc"
+  if "$compiler" -fsanitize=undefined -o sanitized plain.cc 2>err; then
+    run -- ./sanitized; expect_status 3; expect_empty err
+  fi
 }
 
 test_setuid() {
@@ -194,6 +177,14 @@ test_preload() {
   what="Ashlar listed already"
   LD_PRELOAD="$library" "$ashlar" run --lib "$library" -- printenv LD_PRELOAD >out 2>err; status=$?
   expect_status 0; expect_output "$library"
+  what="an Ashlar listed that is gone"
+  LD_PRELOAD="/nonexistent/libashlar.so.1:$scratch/libother.so" "$ashlar" run --lib "$library" -- printenv LD_PRELOAD \
+    >out 2>err; status=$?
+  expect_status 0; expect_output "$library:$scratch/libother.so"; expect_not_in err "takes its place"
+  what="another Ashlar listed"
+  cp "$library" libashlar.so.9
+  LD_PRELOAD="$scratch/libashlar.so.9" "$ashlar" run --lib "$library" -- printenv LD_PRELOAD >out 2>err; status=$?
+  expect_status 0; expect_output "$library"; expect_in err "another Ashlar, $scratch/libashlar.so.9: $library takes its place"
   what="ashlar run in ashlar run"
   run -- "$ashlar" run --lib "$library" -v -- printenv LD_PRELOAD
   expect_status 0; expect_output "$library"; expect_in err "serving"
@@ -206,17 +197,17 @@ test_preload() {
 test_not_serving() {
   what="another malloc in front"
   LD_PRELOAD="$scratch/libsomebodys_malloc.so" "$ashlar" run --lib "$library" -- sh -c 'exit 6' >out 2>err; status=$?
-  expect_status 6; expect_in err "does NOT serve"; expect_in err "libsomebodys_malloc.so"
+  expect_status 6; expect_in err "does NOT serve"
+  expect_in err "to do: take $scratch/libsomebodys_malloc.so out of LD_PRELOAD, or put Ashlar before it"
   what="another malloc in front, --strict"
   LD_PRELOAD="$scratch/libsomebodys_malloc.so" timeout 20 "$ashlar" run --lib "$library" --strict -- sleep 60 \
     >out 2>err; status=$?
   expect_status 125; expect_in err "does NOT serve"
+  what="a program that ends at once"
+  run -- ./ends; expect_status 4; expect_in err "does NOT serve"; expect_in err "to do: \`ashlar doctor -- PROGRAM\`"
   what="a library that is not Ashlar"
   "$ashlar" run --lib ./libother.so -- sh -c 'exit 6' >out 2>err; status=$?
-  expect_status 6; expect_in err "does NOT serve"
-  what="a library that is not Ashlar, --strict"
-  timeout 20 "$ashlar" run --lib ./libother.so --strict -- sleep 60 >out 2>err; status=$?
-  expect_status 125; expect_in err "does NOT serve"
+  expect_status 125; expect_in err "a library, but not Ashlar's"; expect_in err "not started"
 }
 
 test_stats_and_conf() {
@@ -238,10 +229,18 @@ test_command_line() {
   what="--version"; "$ashlar" --version >out 2>err; status=$?; expect_status 0; expect_in out "ashlar "
   what="--help"; "$ashlar" --help >out 2>err; status=$?; expect_status 0; expect_in out "127"
   what="run --help"; "$ashlar" run --help >out 2>err; status=$?; expect_status 0; expect_in out "--strict"
+  expect_in out "ashlar run [OPTIONS] [--] PROGRAM [ARGUMENTS...]"; expect_in out "--stats[=text|json]"
   what="options --help"; "$ashlar" options --help >out 2>err; status=$?; expect_status 0; expect_in out "--conf"
-  what="no subcommand"; "$ashlar" >out 2>err; status=$?; expect_status 125; expect_in err "subcommand"
-  what="unknown subcommand"; "$ashlar" frob >out 2>err; status=$?; expect_status 125; expect_in err "frob"
-  what="unknown option"; "$ashlar" --frob >out 2>err; status=$?; expect_status 125; expect_in err "--frob"
+  what="no subcommand"; "$ashlar" >out 2>err; status=$?; expect_status 2; expect_in err "subcommand"
+  what="unknown subcommand"; "$ashlar" frob >out 2>err; status=$?; expect_status 2; expect_in err "unknown subcommand frob;"
+  expect_in err "there are run, doctor and options"
+  "$ashlar" rn -- true >out 2>err; status=$?; expect_status 2; expect_in err "did you mean run?"
+  "$ashlar" option >out 2>err; status=$?; expect_status 2; expect_in err "did you mean options?"
+  what="unknown option"; "$ashlar" --frob >out 2>err; status=$?; expect_status 2; expect_in err "--frob"
+  what="a wrong library to ask"; "$ashlar" options --lib /nonexistent/lib.so >out 2>err; status=$?
+  expect_status 2; expect_in err "there is no such file"
+  run --stats text -- true; expect_status 125; expect_in err "--stats=text"
+  run --stats xml -- true; expect_status 125; expect_in err "--stats=text or --stats=json"
   run --frob -- true; expect_status 125; expect_in err "--frob"
   run --strict; expect_status 125; expect_in err "no program"
   what="options"; "$ashlar" options --lib "$library" --conf stats_at_exit:none >out 2>err; status=$?
@@ -249,11 +248,4 @@ test_command_line() {
   expect_in out "one of none|text|json"; expect_in out "libashlar "
 }
 
-build
-for part in serving scripts refusals setuid status_and_signals terminal preload not_serving stats_and_conf \
-  command_line; do
-  echo "-- $part"
-  "test_$part"
-done
-echo "$checks checks, $failures failures"
-[ "$failures" = 0 ]
+run_tests serving scripts refusals sanitizers setuid status_and_signals terminal preload not_serving stats_and_conf command_line

@@ -1,5 +1,5 @@
 // read_object on modules built for it, whole and damaged.
-#include "doctor/elf_object.h"
+#include "elf_object.h"
 
 #include <elf.h>
 #include <gtest/gtest.h>

@@ -26,7 +26,45 @@ TEST(Conf, EachBadPieceIsNamedWithWhatWouldBeRight) {
   EXPECT_EQ(bad[1].found, "bad value in 'foreign:maybe'");
   EXPECT_NE(bad[1].remedy.find("ignore|abort"), std::string::npos);
   EXPECT_EQ(bad[2].found, "value out of range in 'bin_bytes:99g'");
-  EXPECT_NE(bad[2].remedy.find("16777216"), std::string::npos);
+  EXPECT_NE(bad[2].remedy.find("from 0 B to 16 MiB"), std::string::npos) << bad[2].remedy;
+}
+
+TEST(Conf, WhatWasMeantByASlip) {
+  const auto remedy = [](const char* conf) {
+    return check_conf({{"ASHLAR_CONF", conf}}, false).at(0).remedy;
+  };
+  EXPECT_EQ(remedy("purge_flor:8m"), "Write purge_floor:8m.");
+  EXPECT_EQ(remedy("purge_floor=8m"),
+            "Write purge_floor:8m, with a colon between key and value and a comma between pairs.");
+  EXPECT_TRUE(remedy("hole_purges").starts_with("Did you mean hole_purge? The options are window "));
+  EXPECT_TRUE(remedy("nothing_alike:1").starts_with("The options are window "));
+  EXPECT_EQ(remedy("purge_share:0"), "purge_share is a number from 1 to 1024.");
+  EXPECT_NE(remedy("window:large").find("from 4 MiB to 2 TiB, or auto"), std::string::npos);
+  EXPECT_NE(remedy("purge_floor:8MiB").find("(purge_floor:8m)"), std::string::npos);
+}
+
+TEST(BuiltInConf, WhatItSetsAndWhatIsSetAgain) {
+  Image image;
+  image.objects.emplace_back();
+  image.objects[0].path = "/bin/program";
+  ProcessFacts process;
+  EXPECT_TRUE(check_built_in_conf(image, process).empty());
+  image.conf = BuiltInConf{0, true, "purge_share:9,window:auto,bad"};
+  process.environment["ASHLAR_CONF"] = "purge_share:7";
+  const Findings findings = check_built_in_conf(image, process);
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_EQ(findings[0].severity, Severity::kWarning);
+  EXPECT_EQ(findings[0].found, "unknown option in 'bad'");
+  EXPECT_EQ(findings[1].found, "\"purge_share:9,window:auto,bad\" in program");
+  EXPECT_EQ(
+      findings[1].meaning,
+      "The program brings these options: window auto, purge_share 9. ASHLAR_CONF comes after it and sets "
+      "purge_share again.");
+  process.secure = true;
+  EXPECT_EQ(check_built_in_conf(image, process)[1].meaning.find("ASHLAR_CONF"), std::string::npos)
+      << "not read then";
+  image.conf->seen = false;
+  EXPECT_EQ(check_built_in_conf(image, process).at(0).severity, Severity::kWarning);
 }
 
 TEST(Conf, IsNotReadInSecureExecution) {

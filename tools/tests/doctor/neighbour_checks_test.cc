@@ -58,7 +58,7 @@ TEST_F(NeighbourTest, AnAllocatorKnownByItsFileOrLinkedIn) {
   image_.objects.push_back(object("/lib/libhoard.so"));
   EXPECT_TRUE(says(only(check_allocators(image_)), "libhoard.so is in the process"));
   image_.objects.pop_back();
-  image_.objects[0].elf.has = {"mi_malloc", "mi_free"};
+  image_.objects[0].elf.has = {{"mi_malloc", 1}, {"mi_free", 2}};
   EXPECT_TRUE(says(only(check_allocators(image_)), "mimalloc is in the process (program)"));
 }
 

@@ -3,11 +3,14 @@
 
 #include <elf.h>
 #include <gtest/gtest.h>
+
 #include <unistd.h>
+#include "human_bytes.h"
 
 #include <filesystem>
 
 #include "fake_tree.h"
+#include "human_bytes.h"
 
 namespace ashlar_command {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ashlar_command {
@@ -33,11 +33,20 @@ struct ElfObject {
   // Of the names that names.h knows:
   std::map<std::string, std::uint64_t> defines;  // exported, with their address
   std::map<std::string, std::uint64_t> wants;    // undefined; the address is that of a stub, or 0
-  std::set<std::string> has;                     // in the symbol table that strip(1) removes
+  std::map<std::string, std::uint64_t> has;      // defined, in the symbol table that strip(1) removes
   std::vector<Slot> slots;
 
-  std::string ashlar_version;  // of an Ashlar that is in it; empty: there is none
+  std::string ashlar_version;  // of an Ashlar that is in it as its malloc; empty: there is none
+
+  /// Whether it has a symbol of this name, exported or not.
+  bool has_symbol(const std::string& name) const { return defines.count(name) != 0 || has.count(name) != 0; }
+  /// Whether an Ashlar for use beside another malloc is in it: libashlar_dl.so, or libashlar_api.a linked in.
+  bool has_twins() const { return has_symbol("ashlar_malloc"); }
 };
+
+/// "AddressSanitizer", … when the object is built with it or is its run-time library; empty otherwise. Their
+/// libraries are known by name, what is linked in by its symbols.
+std::string_view sanitizer_in(const ElfObject& object);
 
 /// Reads the object. Never throws for what is in the file: `error` says what was wrong.
 ElfObject read_object(const std::string& path);

@@ -1,5 +1,5 @@
 // ELF objects by libelf. See elf_object.h.
-#include "doctor/elf_object.h"
+#include "elf_object.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <optional>
 #include <string_view>
 
-#include "doctor/names.h"
+#include "names.h"
 #include "unique_fd.h"
 
 namespace ashlar_command {
@@ -133,7 +133,7 @@ class Reader {
       const char* const name = elf_strptr(elf_, header.sh_link, symbol.st_name);
       if (name == nullptr || !is_interesting_name(name)) continue;
       if (header.sh_type == SHT_SYMTAB) {
-        if (symbol.st_shndx != SHN_UNDEF) object_.has.insert(name);
+        if (symbol.st_shndx != SHN_UNDEF) object_.has[name] = symbol.st_value;
       } else if (symbol.st_shndx == SHN_UNDEF) {
         object_.wants[name] = symbol.st_value;
       } else if (GELF_ST_BIND(symbol.st_info) != STB_LOCAL) {
@@ -182,6 +182,24 @@ class Reader {
 };
 
 }  // namespace
+
+std::string_view sanitizer_in(const ElfObject& object) {
+  for (const std::string& name : object.needed) {
+    if (const std::string_view tool = sanitizer_library(name); !tool.empty()) return tool;
+  }
+  // LeakSanitizer is a part of the others, which are named before it.
+  std::string_view found;
+  const auto look_at = [&](const auto& symbols) {
+    for (const auto& [name, address] : symbols) {
+      const std::string_view tool = name.ends_with("_init") ? sanitizer_of(name) : std::string_view{};
+      if (!tool.empty() && (found.empty() || found == "LeakSanitizer")) found = tool;
+    }
+  };
+  look_at(object.wants);
+  look_at(object.defines);
+  look_at(object.has);
+  return found;
+}
 
 ElfObject read_object(const std::string& path) {
   ElfObject object;

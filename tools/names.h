@@ -23,6 +23,10 @@ bool gives_blocks(std::string_view symbol);
 /// "AddressSanitizer" for __asan_init, …; empty for others.
 std::string_view sanitizer_of(std::string_view symbol);
 
+/// "AddressSanitizer" for libasan.so.8, libclang_rt.asan-x86_64.so, …: run-time libraries that bring a
+/// malloc; empty for others.
+std::string_view sanitizer_library(std::string_view file_name);
+
 /// Any of the above, or a name that tells how the object loads others.
 bool is_interesting_name(std::string_view symbol);
 

@@ -1,5 +1,5 @@
 // The tables of names. See names.h.
-#include "doctor/names.h"
+#include "names.h"
 
 #include <cxxabi.h>
 #include <fmt/format.h>
@@ -118,11 +118,24 @@ bool gives_blocks(std::string_view symbol) {
                       [&](std::string_view part) { return symbol.find(part) != std::string_view::npos; });
 }
 
+std::string_view sanitizer_library(std::string_view file_name) {
+  static constexpr Pair kLibraries[] = {
+      {"libasan.so", "AddressSanitizer"},           {"libtsan.so", "ThreadSanitizer"},
+      {"libhwasan.so", "HWAddressSanitizer"},       {"liblsan.so", "LeakSanitizer"},
+      {"libclang_rt.asan", "AddressSanitizer"},     {"libclang_rt.tsan", "ThreadSanitizer"},
+      {"libclang_rt.hwasan", "HWAddressSanitizer"}, {"libclang_rt.lsan", "LeakSanitizer"},
+      {"libclang_rt.msan", "MemorySanitizer"},
+  };
+  const auto found = std::find_if(std::begin(kLibraries), std::end(kLibraries),
+                                  [&](const Pair& pair) { return file_name.starts_with(pair.first); });
+  return found == std::end(kLibraries) ? std::string_view{} : found->second;
+}
+
 std::string_view sanitizer_of(std::string_view symbol) { return look_up(kSanitizers, symbol); }
 
 bool is_interesting_name(std::string_view symbol) {
   return is_allocation_name(symbol) || !allocator_of(symbol).empty() || !sanitizer_of(symbol).empty() ||
-         symbol == "ashlar_version";
+         symbol == "ashlar_version" || symbol == "ashlar_malloc" || symbol == "ashlar_conf";
 }
 
 std::string shown(const Names& names) {
