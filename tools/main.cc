@@ -116,6 +116,10 @@ void add_doctor(CLI::App& app, ashlar_command::DoctorRequest& request) {
       ->check(CLI::Range(1, std::numeric_limits<int>::max()));
   doctor->add_flag("--as-is", request.as_is,
                    "Start the program as the environment has it: do not add Ashlar to LD_PRELOAD");
+  doctor->add_flag(
+      "--follow", request.follow,
+      "Let a wrapper (a shell script, env, nice, ...) run until it executes another program in its\n"
+      "place, and look at that; what the wrapper does until then is done");
   add_conf(*doctor, request.conf, "Options to look at, added to ASHLAR_CONF");
   doctor
       ->add_option("--lib", request.library,

@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <utility>
 
 #include "file_name.h"
@@ -22,12 +24,22 @@ Found examine(const std::string& path) {
   return access(path.c_str(), X_OK) == 0 ? Found::kYes : Found::kNotExecutable;
 }
 
-/// NAME when `facts` is the line "#!…/env NAME" with nothing else on it, otherwise empty.
-std::string name_for_env(const FileFacts& facts) {
+/// NAME and its words when `facts` is the line "#!…/env NAME" or "#!…/env -S NAME WORD..." with nothing else
+/// on it, otherwise empty: then env has something to do itself.
+std::vector<std::string> words_for_env(const FileFacts& facts) {
   if (file_name(facts.interpreter) != "env") return {};
-  const std::string& name = facts.script_argument;
-  const bool plain = name.find_first_of(" \t=") == std::string::npos && !name.starts_with('-');
-  return plain ? name : std::string{};
+  std::string_view text = facts.script_argument;
+  const bool split = text.starts_with("-S") && text.find_first_of("\"'\\$#") == std::string_view::npos;
+  if (split) text.remove_prefix(2);
+  std::vector<std::string> words;
+  for (std::size_t start = 0; (start = text.find_first_not_of(" \t", start)) != std::string_view::npos;) {
+    const std::size_t end = std::min(text.find_first_of(" \t", start), text.size());
+    words.emplace_back(text.substr(start, end - start));
+    start = end;
+  }
+  const bool plain = !words.empty() && (split || words.size() == 1) && !words[0].starts_with('-') &&
+                     words[0].find('=') == std::string::npos;
+  return plain ? words : std::vector<std::string>{};
 }
 
 /// Puts the interpreter of the script in front of the arguments, as the kernel (or env) does.
@@ -38,10 +50,10 @@ bool step_to_interpreter(const FileFacts& facts, std::string_view search_path, P
   if (facts.kind == FileKind::kText) {
     next = {examine(std::string(kShell)), std::string(kShell)};
     argv = {std::string(kShell)};
-  } else if (const std::string name = name_for_env(facts); !name.empty()) {
-    next = find_program(name, search_path);
-    if (next.found == Found::kNo) next.path = name;
-    argv = {name};
+  } else if (std::vector<std::string> words = words_for_env(facts); !words.empty()) {
+    next = find_program(words[0], search_path);
+    if (next.found == Found::kNo) next.path = words[0];
+    argv = std::move(words);
   } else {
     next = {examine(facts.interpreter), facts.interpreter};
     argv = {facts.interpreter};
@@ -89,6 +101,16 @@ std::string search_path_of_environment() {
   confstr(_CS_PATH, value.data(), value.size());
   value.resize(value.find('\0'));
   return value;
+}
+
+bool is_wrapper(std::string_view path) {
+  static constexpr std::string_view kWrappers[] = {
+      "sh",      "bash",    "dash",    "ash",     "ksh",   "mksh",    "zsh",     "fish",
+      "busybox", "env",     "nice",    "ionice",  "nohup", "setsid",  "setpriv", "chrt",
+      "time",    "taskset", "stdbuf",  "timeout", "xargs", "unshare", "chroot",  "sudo",
+      "nsenter", "setarch", "prlimit", "runuser", "flock", "numactl",
+  };
+  return std::find(std::begin(kWrappers), std::end(kWrappers), file_name(path)) != std::end(kWrappers);
 }
 
 Program resolve_program(const std::vector<std::string>& words, std::string_view search_path) {

@@ -41,9 +41,13 @@ struct Program {
   bool too_deep = false;          // interpreters that are scripts, deeper than the kernel follows
 };
 
-/// Finds `words[0]` and follows its interpreters. `/usr/bin/env NAME` in a "#!" line is resolved as
-/// well and left out of what is executed, so that it is the interpreter that is examined and that
-/// answers the load-time probe, not env.
+/// Finds `words[0]` and follows its interpreters. `/usr/bin/env NAME` and `/usr/bin/env -S NAME WORD...` in a
+/// "#!" line are resolved as well and left out of what is executed, so that it is the interpreter that is
+/// examined and that answers the load-time probe, not env.
 Program resolve_program(const std::vector<std::string>& words, std::string_view search_path);
+
+/// Whether the file is known to run programs that it is told of, in its own place or as children: a shell,
+/// env, nice, … What it leads to cannot be known from outside.
+bool is_wrapper(std::string_view path);
 
 }  // namespace ashlar_command

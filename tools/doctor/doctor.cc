@@ -11,6 +11,7 @@
 #include <cstring>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "doctor/environment_checks.h"
@@ -119,7 +120,8 @@ struct Plan {
   ElfObject object;        // of the file that decides
   bool built_in = false;   // Ashlar is linked into it
   bool preloaded = false;  // this command adds Ashlar
-  Findings findings;       // about how it is started
+  StoppedProgram::Stop stop = StoppedProgram::Stop::kEntry;
+  Findings findings;  // about how it is started
 };
 
 /// "do this" → "Do this."
@@ -165,6 +167,22 @@ Findings check_replaced(const Preload& preload, const std::string& library) {
   return findings;
 }
 
+/// That the file that decides is a wrapper, where it isn't followed.
+Findings check_wrapper(const Program& program) {
+  const std::string& wrapper = program.chain.back().path;
+  if (!is_wrapper(wrapper)) return {};
+  const std::string script = program.chain.size() > 1
+                                 ? fmt::format(" the script {}", program.chain.front().path)
+                                 : std::string(" whatever it is told");
+  return {{"wrapper", Severity::kNote, fmt::format("this report is about {}, which runs{}", wrapper, script),
+           "Which programs that leads to cannot be known from outside. They inherit LD_PRELOAD and "
+           "ASHLAR_CONF, so "
+           "Ashlar serves them as far as nothing stands in its way there.",
+           "Name the program proper, or use --follow: it lets the wrapper run until it executes another "
+           "program in "
+           "its place (what it does until then is done), and reports on that. When it runs: --pid."}};
+}
+
 /// What is known before the start and forbids it. Where it doesn't, completes the plan.
 Findings prepare(const DoctorRequest& request, const Program& program, Plan& plan) {
   plan.object = read_object(program.chain.back().path);
@@ -189,6 +207,15 @@ Findings prepare(const DoctorRequest& request, const Program& program, Plan& pla
       variables.emplace_back("LD_PRELOAD", preload.value);
     }
   }
+  if (plan.built_in) plan.stop = StoppedProgram::Stop::kAnswer;
+  if (is_wrapper(program.chain.back().path)) {
+    if (request.follow) {
+      plan.stop = StoppedProgram::Stop::kFollowed;
+      plan.launch.probe = false;  // the wrapper would answer
+    } else {
+      append(plan.findings, check_wrapper(program));
+    }
+  }
   const std::string conf = join_conf(environment("ASHLAR_CONF"), request.conf);
   if (!conf.empty()) variables.emplace_back("ASHLAR_CONF", conf);
   return {};
@@ -208,12 +235,14 @@ void add_messages(const std::string& messages, Findings& findings) {
 }
 
 /// Starts the program with every call bound before main, so that each can be seen. Where a function is
-/// missing that it would never call, that fails; then as it would start by itself.
+/// missing that it would never call, that fails; then as it would start by itself. A wrapper is started once.
 std::unique_ptr<StoppedProgram> start(const Plan& plan) {
   Launch bound = plan.launch;
   bound.environment.emplace_back("LD_BIND_NOW", "1");
-  auto program = std::make_unique<StoppedProgram>(bound, plan.built_in);
-  if (!program->error().empty()) program = std::make_unique<StoppedProgram>(plan.launch, plan.built_in);
+  auto program = std::make_unique<StoppedProgram>(bound, plan.stop);
+  if (!program->error().empty() && plan.stop != StoppedProgram::Stop::kFollowed) {
+    program = std::make_unique<StoppedProgram>(plan.launch, plan.stop);
+  }
   return program;
 }
 
@@ -227,18 +256,27 @@ int examine_program(const DoctorRequest& request, const Program& program, std::s
   }
   const std::unique_ptr<StoppedProgram> stopped = start(plan);
   if (!stopped->error().empty()) {
-    report.findings.push_back({"start", Severity::kProblem, stopped->error(), "It could not be looked into.",
-                               "`ashlar run --verbose -- PROGRAM` runs it and asks the library."});
+    const bool followed = plan.stop == StoppedProgram::Stop::kFollowed;
+    report.findings.push_back(
+        {"start", Severity::kProblem, stopped->error(), "It could not be looked into.",
+         followed ? "Leave --follow out: the wrapper itself is the program, or starts the program "
+                    "as a child; a child is seen by --pid."
+                  : "`ashlar run --verbose -- PROGRAM` runs it and asks the library."});
     add_messages(stopped->messages(), report.findings);
     append(report.findings, check_surroundings(read_process(Tree(), "self"), Tree()));
     return print(request, report);
   }
-  report.subject += ", stopped before main";
   const ProcessFacts process = read_process(Tree(), std::to_string(stopped->pid()));
+  if (plan.stop == StoppedProgram::Stop::kFollowed) {
+    report.subject += fmt::format(", followed to {}", process.program);
+  }
+  report.subject += ", stopped before main";
   const Image image = read_image(process, Tree(), memory_of(stopped->pid()));
   report.image = &image;
   report.findings = std::move(plan.findings);
-  append(report.findings, check_inside({process, image, Tree(), stopped->answer(), plan.preloaded}));
+  const bool followed = plan.stop == StoppedProgram::Stop::kFollowed;
+  const std::optional<Answer> answer = followed ? std::nullopt : std::optional(stopped->answer());
+  append(report.findings, check_inside({process, image, Tree(), answer, plan.preloaded}));
   add_messages(stopped->messages(), report.findings);
   append(report.findings, check_surroundings(process, Tree()));
   return print(request, report);

@@ -17,6 +17,7 @@ struct DoctorRequest {
   std::string library;             // --lib; empty: searched
   std::string conf;                // --conf: added to ASHLAR_CONF
   bool as_is = false;              // --as-is: the program as the environment has it
+  bool follow = false;             // --follow: let a wrapper run until it executes the program proper
   bool json = false;
   bool verbose = false;
 };

@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "doctor/process_facts.h"
+#include "program.h"
 
 namespace ashlar_command {
 namespace {
@@ -55,10 +56,15 @@ bool access_registers(pid_t pid, bool set, user_regs_struct& registers) {
 
 }  // namespace
 
-StoppedProgram::StoppedProgram(const Launch& launch, bool built_in) {
-  start(launch);
+StoppedProgram::StoppedProgram(const Launch& launch, Stop stop) {
+  start(launch, stop == Stop::kFollowed);
   if (error_.empty()) run_to_entry();
-  if (error_.empty() && built_in) run_to_answer();
+  if (error_.empty() && stop == Stop::kAnswer) run_to_answer();
+  while (error_.empty() && stop == Stop::kFollowed &&
+         is_wrapper(read_process(Tree(), std::to_string(child_)).program)) {
+    run_to_exec();
+    if (error_.empty()) run_to_entry();
+  }
   if (launch.probe) read_answer();
 }
 
@@ -69,7 +75,7 @@ StoppedProgram::~StoppedProgram() {
     continue;
 }
 
-void StoppedProgram::start(const Launch& launch) {
+void StoppedProgram::start(const Launch& launch, bool quiet) {
   Pipe exec_pipe = make_pipe();
   if (launch.probe) probe_ = make_pipe();
   // A file and not a pipe: nobody reads while the program runs, and it must not wait.
@@ -78,6 +84,9 @@ void StoppedProgram::start(const Launch& launch) {
   if (child_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (child_ == 0) {
     if (messages_.open()) dup2(messages_.get(), STDERR_FILENO);
+    if (const int null = open("/dev/null", O_RDONLY | O_CLOEXEC); quiet && null >= 0)
+      dup2(null, STDIN_FILENO);
+    if (quiet && messages_.open()) dup2(messages_.get(), STDOUT_FILENO);
     int error = kNotTraceable;
     if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0) {
       error = execute(launch, launch.probe ? probe_.write.get() : -1);
@@ -94,19 +103,24 @@ void StoppedProgram::start(const Launch& launch) {
   }
   int signal = 0;
   if (!wait_for_stop(&signal)) return;  // execve's own stop
-  if (ptrace(PTRACE_SETOPTIONS, child_, nullptr, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD) != 0) {
+  if (ptrace(PTRACE_SETOPTIONS, child_, nullptr,
+             PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC) != 0) {
     error_ = fmt::format("ptrace: {}", std::strerror(errno));
   }
 }
 
 /// Waits until the child stops, at most kPatience. False: it ended, or didn't stop; error_ says what.
-bool StoppedProgram::wait_for_stop(int* signal) {
+/// `executed`: whether it stopped because it has executed another program.
+bool StoppedProgram::wait_for_stop(int* signal, bool* executed) {
   const Clock::time_point end = Clock::now() + kPatience;
   while (true) {
     int status = 0;
     const pid_t pid = waitpid(child_, &status, WNOHANG);
     if (pid == child_ && WIFSTOPPED(status)) {
       *signal = WSTOPSIG(status);
+      const bool exec = status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8);
+      if (exec) *signal = 0;
+      if (executed != nullptr) *executed = exec;
       return true;
     }
     if (pid == child_ || (pid < 0 && errno != EINTR)) {
@@ -150,6 +164,21 @@ void StoppedProgram::run_to_entry() {
     if (!access_registers(child_, true, registers)) error_ = "its registers cannot be written";
     ptrace(PTRACE_POKETEXT, child_, address, original);
     return;
+  }
+}
+
+void StoppedProgram::run_to_exec() {
+  int signal = 0;
+  bool executed = false;
+  while (!executed) {
+    if (ptrace(PTRACE_CONT, child_, nullptr, signal) != 0 && errno != ESRCH) {
+      error_ = fmt::format("ptrace: {}", std::strerror(errno));
+      return;
+    }
+    if (!wait_for_stop(&signal, &executed)) {
+      if (ended_) error_ = "the wrapper ended without executing a program in its place";
+      return;
+    }
   }
 }
 

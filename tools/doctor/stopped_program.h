@@ -15,9 +15,16 @@ namespace ashlar_command {
 
 class StoppedProgram {
  public:
-  /// Starts it. `built_in`: Ashlar is linked into the program itself, whose constructors run behind the entry
-  /// point; then it is stopped at the answer instead.
-  StoppedProgram(const Launch& launch, bool built_in);
+  /// Where it is stopped.
+  enum class Stop {
+    kEntry,     // at the entry point of the program
+    kAnswer,    // at the answer: Ashlar is linked into the program itself, whose constructors run behind it
+    kFollowed,  // at the entry point of the first program that is no wrapper (is_wrapper): what wrappers do
+                // until then is done, with nothing to read and their output among the messages
+  };
+
+  /// Starts it.
+  StoppedProgram(const Launch& launch, Stop stop);
   StoppedProgram(const StoppedProgram&) = delete;
   StoppedProgram& operator=(const StoppedProgram&) = delete;
   ~StoppedProgram();
@@ -30,10 +37,11 @@ class StoppedProgram {
   std::string messages() const;
 
  private:
-  void start(const Launch& launch);
+  void start(const Launch& launch, bool quiet);
   void run_to_entry();
+  void run_to_exec();
   void run_to_answer();
-  bool wait_for_stop(int* signal);
+  bool wait_for_stop(int* signal, bool* executed = nullptr);
   void read_answer();
 
   pid_t child_ = -1;

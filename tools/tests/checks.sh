@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the end-to-end tests of the `ashlar` command share; they source it. It makes a scratch directory, goes there,
 # and removes it at the end, with every process that the test left behind. A command under test leaves `out`, `err`
 # and $status, and $what says which one it was.

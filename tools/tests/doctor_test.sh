@@ -104,7 +104,7 @@ test_served() {
   doctor -v; expect_status 0; expect "a program of its own"; expect "asked inside the process"
   LD_PRELOAD=$library doctor -v --as-is -- ./plain; expect_status 0; expect "by LD_PRELOAD"
   printf '#!/bin/sh\n' >script; chmod +x script
-  doctor -- ./script; expect_status 0; expect "run by /bin/sh"
+  doctor -- ./script; expect_status 0; expect "run by /bin/sh"; expect "which runs the script ./script"
 }
 
 test_static() {
@@ -295,6 +295,25 @@ test_strangers_process() {
   kill "$pid"
 }
 
+# A script that executes another program; what it does before, and by children, is its own.
+# shellcheck disable=SC2016  # what is written there is for the wrappers to expand
+test_wrappers() {
+  printf '#!/bin/sh\ntouch wrapped\nvalue=$(echo 5)\nexec env FOLLOWED=$value ./plain\n' >wrapper; chmod +x wrapper
+  printf '#!/usr/bin/env bash\nexec ./wrapper "$@"\n' >shim; chmod +x shim
+  doctor -- ./shim; expect_status 0; expect "./shim, run by"; expect "which runs the script ./shim"; expect "use --follow"
+  checks=$((checks + 1)); [ ! -e wrapped ] || fail "$what: the wrapper ran"
+  doctor -v --follow -- ./shim; expect_status 0
+  expect "followed to $scratch/plain, stopped before main"; expect "bound calls of malloc and its family lead to Ashlar"
+  expect "by LD_PRELOAD, as \`ashlar run\` sets it"; expect_not "wrapper"; never_ran
+  checks=$((checks + 1)); [ -e wrapped ] || fail "$what: the wrapper did not run"
+  doctor --follow -- nice ./plain; expect_status 0; expect "followed to $scratch/plain"; never_ran
+  doctor --follow -- ./own; expect_status 1; expect "malloc is not Ashlar's"; never_ran  # no wrapper: as without it
+  printf '#!/bin/sh\nread -r line; echo "read: $line"\nexit 0\n' >wrapper
+  doctor --follow -- ./shim; expect_status 1; expect "ended without executing a program in its place"; expect "read:"
+  printf '#!/usr/bin/env -S perl -w\n' >shim
+  doctor -- ./shim; expect_status 0; expect "/perl, stopped before main"; expect_not "wrapper"
+}
+
 # Settings reach the checks; what each means is tested without a machine.
 test_environment_and_limits() {
   ASHLAR_CONF=nonsense:1 MALLOC_ARENA_MAX=2 doctor --conf purge_floor:x -- ./plain
@@ -353,11 +372,11 @@ test_a_missing_function() {
 }
 
 test_damaged() {
-  head -c 20 plain >cut; chmod +x cut
-  doctor -- ./cut; expect_status 1; expect "./cut"; expect "it has 20 B, and the ELF header alone takes 64 B"
+  head -c 20 plain >short; chmod +x short
+  doctor -- ./short; expect_status 1; expect "./short"; expect "it has 20 B, and the ELF header alone takes 64 B"
   expect "Copy or install it again."
-  head -c 4000 plain >cut
-  doctor -- ./cut; expect_status 1; expect "lies outside the 3.9 KiB that the file has"
+  head -c 4000 plain >short
+  doctor -- ./short; expect_status 1; expect "lies outside the 3.9 KiB that the file has"
   cxx -c -o main.o main.cc; chmod +x main.o
   doctor -- ./main.o; expect_status 1; expect "an object file, not a program"; expect "Link it first."
 }
@@ -373,4 +392,4 @@ test_command_line() {
   doctor -- ./main.cc; expect_status 126
 }
 
-run_tests served static not_loaded replaced_preload wrong_library beside built_in_options set_id another_malloc jemalloc sanitizer running_process strangers_process environment_and_limits report_that_cannot_be_written json a_missing_function damaged command_line
+run_tests served static not_loaded replaced_preload wrong_library beside built_in_options set_id another_malloc jemalloc sanitizer running_process strangers_process wrappers environment_and_limits report_that_cannot_be_written json a_missing_function damaged command_line

@@ -62,12 +62,28 @@ TEST(ResolveProgram, EnvIsLookedThrough) {
   EXPECT_TRUE(program.path == "/usr/bin/sh" || program.path == "/bin/sh") << program.path;
 }
 
-TEST(ResolveProgram, EnvWithOptionsIsLeftToItself) {
+TEST(ResolveProgram, EnvThatOnlySplitsItsWordsIsLookedThrough) {
   const Scratch scratch;
-  scratch.write("script", "#!/usr/bin/env -S sh -e\n", true);
-  const Program program = resolve_program({scratch.path("script")}, "/usr/bin:/bin");
-  EXPECT_EQ(program.path, "/usr/bin/env");
-  EXPECT_EQ(program.argv, (Words{"/usr/bin/env", "-S sh -e", scratch.path("script")}));
+  scratch.write("script", "#!/usr/bin/env -S sh -e  -u\n", true);
+  const Program program = resolve_program({scratch.path("script"), "x"}, "/usr/bin:/bin");
+  EXPECT_EQ(program.argv, (Words{"sh", "-e", "-u", scratch.path("script"), "x"}));
+}
+
+TEST(ResolveProgram, EnvWithMoreToDoIsLeftToItself) {
+  const Scratch scratch;
+  for (const char* const words : {"-S X=1 sh", "-S -i sh", "-S sh '-e'", "X=1", "-i", "-S"}) {
+    scratch.write("script", std::string("#!/usr/bin/env ") + words + "\n", true);
+    const Program program = resolve_program({scratch.path("script")}, "/usr/bin:/bin");
+    EXPECT_EQ(program.path, "/usr/bin/env") << words;
+    EXPECT_EQ(program.argv, (Words{"/usr/bin/env", words, scratch.path("script")}));
+  }
+}
+
+TEST(Wrapper, ByTheNameOfItsFile) {
+  EXPECT_TRUE(is_wrapper("/usr/bin/bash"));
+  EXPECT_TRUE(is_wrapper("nice"));
+  EXPECT_FALSE(is_wrapper("/usr/bin/python3.11"));
+  EXPECT_FALSE(is_wrapper("/bin/bash/program"));
 }
 
 TEST(ResolveProgram, TextWithoutInterpreterGoesToTheShell) {

@@ -66,8 +66,8 @@ test_refusals() {
   run -- ./alien; expect_status 125; expect_in err "another architecture (riscv, 64-bit)"
   printf 'MZ\0\0' >unknown; chmod +x unknown
   run -- ./unknown; expect_status 125; expect_in err "neither an ELF program nor a script"
-  head -c 40 "$(type -P true)" >cut; chmod +x cut
-  run -- ./cut; expect_status 125; expect_in err "./cut: a damaged ELF file: it has 40 B"; expect_in err "to do: copy or install"
+  head -c 40 "$(type -P true)" >short; chmod +x short
+  run -- ./short; expect_status 125; expect_in err "./short: a damaged ELF file: it has 40 B"; expect_in err "to do: copy or install"
   run -- no_such_program_here; expect_status 127; expect_in err "no_such_program_here: not found"
   run -- ./malloc.cc; expect_status 126; expect_in err "not executable"
   printf '#!/nonexistent/sh\n' >script
