@@ -227,8 +227,9 @@ void add_messages(const std::string& messages, Findings& findings) {
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    // What the library says of ASHLAR_CONF has a finding of its own.
-    if (line.empty() || line.starts_with("ashlar: ASHLAR_CONF")) continue;
+    // What the library says of its options has findings of its own.
+    if (line.empty() || line.starts_with("ashlar: ASHLAR_CONF") || line.starts_with("ashlar: ashlar_conf"))
+      continue;
     findings.push_back(
         {"messages", Severity::kNote, std::string(line), "Written to stderr before main.", ""});
   }
@@ -271,7 +272,9 @@ int examine_program(const DoctorRequest& request, const Program& program, std::s
     report.subject += fmt::format(", followed to {}", process.program);
   }
   report.subject += ", stopped before main";
-  const Image image = read_image(process, Tree(), memory_of(stopped->pid()));
+  Image image = read_image(process, Tree(), memory_of(stopped->pid()));
+  // By the name that it was given here, not by that of the file to which a link leads.
+  if (plan.stop != StoppedProgram::Stop::kFollowed) image.objects.front().path = program.path;
   report.image = &image;
   report.findings = std::move(plan.findings);
   const bool followed = plan.stop == StoppedProgram::Stop::kFollowed;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "names.h"
@@ -46,9 +47,8 @@ std::string paragraph(const Finding& finding) {
   std::string text = fmt::format("{:<{}}{:<{}}{}\n", severity_name(finding.severity), kSeverityWidth,
                                  finding.check, kCheckWidth, wrapped(finding.found, indent));
   if (!finding.meaning.empty()) text += std::string(indent, ' ') + wrapped(finding.meaning, indent) + '\n';
-  if (!finding.remedy.empty()) {
-    text += std::string(indent, ' ') + "To do: " + wrapped(finding.remedy, indent) + '\n';
-  }
+  if (!finding.remedy.empty())
+    text += std::string(indent, ' ') + wrapped("To do: " + finding.remedy, indent) + '\n';
   return text;
 }
 
@@ -69,8 +69,20 @@ Json bindings_json(const Image& image) {
 
 }  // namespace
 
+std::optional<bool> serves(const Findings& findings) {
+  if (count_of(findings, Severity::kProblem) > 0) return false;
+  const bool seen = std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
+    return finding.check == "serving" && finding.severity == Severity::kOk;
+  });
+  return seen ? std::optional(true) : std::nullopt;
+}
+
 std::string text_report(const Report& report, bool verbose) {
-  std::string text = fmt::format("ashlar doctor: {}\n", report.subject);
+  const std::optional<bool> verdict = serves(report.findings);
+  std::string text = fmt::format("ashlar doctor: {}: {}\n", report.subject,
+                                 !verdict   ? "whether Ashlar serves it was not seen"
+                                 : *verdict ? "Ashlar serves it"
+                                            : "Ashlar does not serve it, or not all of it");
   Findings sorted = report.findings;
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
@@ -88,6 +100,8 @@ std::string text_report(const Report& report, bool verbose) {
 std::string json_report(const Report& report) {
   Json json;
   json["subject"] = report.subject;
+  const std::optional<bool> verdict = serves(report.findings);
+  json["serves"] = verdict ? Json(*verdict) : Json(nullptr);
   json["findings"] = Json::array();
   for (const Finding& finding : report.findings) {
     json["findings"].push_back({{"check", finding.check},

@@ -1,6 +1,7 @@
 // What `ashlar doctor` prints: aligned text for people, JSON for programs.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "doctor/finding.h"
@@ -14,7 +15,10 @@ struct Report {
   const Image* image = nullptr;  // for the bindings, in JSON; null: nothing was looked into
 };
 
-/// Findings by severity, the worst first; those that are ok only when `verbose`; a summary.
+/// Whether Ashlar serves all of what was looked at, by the findings; nothing: that was not seen.
+std::optional<bool> serves(const Findings& findings);
+
+/// The verdict; findings by severity, the worst first; those that are ok only when `verbose`; a summary.
 std::string text_report(const Report& report, bool verbose);
 
 std::string json_report(const Report& report);

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr std::uint64_t kGiB = 1024 * kMiB;
+constexpr const char* kNotShown =
+    "The system does not show it (a container, a sandbox), so nothing is said about it.";
 
 double percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
@@ -108,7 +110,7 @@ Finding check_huge_pages(const Tree& tree, bool off_for_process) {
 
 Finding check_overcommit(const Tree& tree) {
   const std::optional<std::uint64_t> mode = tree.number("/proc/sys/vm/overcommit_memory");
-  if (!mode) return {"overcommit", Severity::kNote, "vm.overcommit_memory cannot be read", "", ""};
+  if (!mode) return {"overcommit", Severity::kNote, "vm.overcommit_memory cannot be read", kNotShown, ""};
   if (*mode != 2) return {"overcommit", Severity::kOk, fmt::format("mode {}", *mode), "", ""};
   const std::string memory = tree.read("/proc/meminfo").value_or("");
   const auto kilobytes = [&](std::string_view key) {
@@ -135,7 +137,7 @@ Finding check_overcommit(const Tree& tree) {
 
 Finding check_mappings(const Tree& tree, std::size_t mappings) {
   const std::optional<std::uint64_t> limit = tree.number("/proc/sys/vm/max_map_count");
-  if (!limit) return {"mappings", Severity::kNote, "vm.max_map_count cannot be read", "", ""};
+  if (!limit) return {"mappings", Severity::kNote, "vm.max_map_count cannot be read", kNotShown, ""};
   const double used = percent(mappings, *limit);
   Finding finding{"mappings", Severity::kOk, fmt::format("{} of {} (vm.max_map_count)", mappings, *limit), "",
                   ""};
@@ -150,7 +152,7 @@ Finding check_mappings(const Tree& tree, std::size_t mappings) {
 }
 
 Finding check_page_size(std::uint64_t page_size) {
-  if (page_size == 0) return {"page size", Severity::kNote, "cannot be read", "", ""};
+  if (page_size == 0) return {"page size", Severity::kNote, "cannot be read", kNotShown, ""};
   if (page_size == 4096) return {"page size", Severity::kOk, "4 KiB", "", ""};
   return {
       "page size", Severity::kWarning, human_bytes(page_size),
@@ -187,7 +189,7 @@ std::uint64_t usable_memory(const Tree& tree, std::string_view cgroup) {
 
 Findings check_limits(const ProcessFacts& process, std::uint64_t memory) {
   if (!process.limits.known)
-    return {{"limits", Severity::kNote, "the process's limits cannot be read", "", ""}};
+    return {{"limits", Severity::kNote, "the process's limits cannot be read", kNotShown, ""}};
   return {check_address_space(process, memory), check_data(process), check_locked(process),
           check_stack(process)};
 }

@@ -3,16 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include "findings_support.h"
+
 namespace ashlar_command {
 namespace {
-
-LoadedObject object(const std::string& path, std::vector<std::string> needed = {"libc.so.6"}) {
-  LoadedObject result;
-  result.path = path;
-  result.elf.soname = path.substr(path.find_last_of('/') + 1);
-  result.elf.needed = std::move(needed);
-  return result;
-}
 
 /// A program, a plugin and libc: 0, 1, 2.
 class NeighbourTest : public ::testing::Test {
@@ -23,15 +17,6 @@ class NeighbourTest : public ::testing::Test {
   ProcessFacts process_;
   Image image_;
 };
-
-Finding only(const Findings& findings) {
-  EXPECT_EQ(findings.size(), 1u);
-  return findings.empty() ? Finding{} : findings.front();
-}
-
-bool says(const Finding& finding, std::string_view text) {
-  return (finding.found + '\n' + finding.meaning + '\n' + finding.remedy).find(text) != std::string::npos;
-}
 
 TEST_F(NeighbourTest, AnotherAllocatorAndWhoCallsIt) {
   EXPECT_EQ(only(check_allocators(image_)).severity, Severity::kOk);

@@ -63,5 +63,16 @@ TEST(JsonReport, PathsThatAreNotUtf8) {
   EXPECT_NO_THROW(nlohmann::json::parse(json_report(report)));
 }
 
+TEST(Report, TheVerdict) {
+  const Finding served{"serving", Severity::kOk, "", "", ""};
+  const Finding problem{"bindings", Severity::kProblem, "", "", ""};
+  EXPECT_EQ(serves({served}), std::optional(true));
+  EXPECT_EQ(serves({served, problem}), std::optional(false)) << "not all of it";
+  EXPECT_EQ(serves({{"serving", Severity::kNote, "", "", ""}}), std::nullopt);
+  EXPECT_TRUE(
+      text_report({"x", {served}, nullptr}, false).starts_with("ashlar doctor: x: Ashlar serves it\n"));
+  EXPECT_NE(json_report({"x", {}, nullptr}).find("\"serves\": null"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace ashlar_command

@@ -4,17 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "fake_tree.h"
+#include "findings_support.h"
 
 namespace ashlar_command {
 namespace {
-
-LoadedObject object(const std::string& path, std::vector<std::string> needed = {"libc.so.6"}) {
-  LoadedObject result;
-  result.path = path;
-  result.elf.soname = path.substr(path.find_last_of('/') + 1);
-  result.elf.needed = std::move(needed);
-  return result;
-}
 
 LoadedObject ashlar(const std::string& path = "/opt/libashlar.so.1") {
   LoadedObject result = object(path);
@@ -45,15 +38,6 @@ class ServingTest : public ::testing::Test {
   Image image_;
   std::optional<Answer> answer_;
 };
-
-Finding only(const Findings& findings) {
-  EXPECT_EQ(findings.size(), 1u);
-  return findings.empty() ? Finding{} : findings.front();
-}
-
-bool says(const Finding& finding, std::string_view text) {
-  return (finding.found + '\n' + finding.meaning + '\n' + finding.remedy).find(text) != std::string::npos;
-}
 
 TEST_F(ServingTest, LoadedByThePreload) {
   process_.environment["LD_PRELOAD"] = "/x.so:/opt/libashlar.so.1";

@@ -4,15 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "fake_tree.h"
+#include "findings_support.h"
 
 namespace ashlar_command {
 namespace {
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
-
-bool says(const Finding& finding, std::string_view text) {
-  return (finding.found + '\n' + finding.meaning + '\n' + finding.remedy).find(text) != std::string::npos;
-}
 
 TEST(HugePages, OnlyAlwaysIsWorthANote) {
   FakeTree fake;
