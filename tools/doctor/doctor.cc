@@ -103,7 +103,7 @@ int examine_process(const DoctorRequest& request) {
   if (absent_reason(system, request.pid)) {
     return absent(fmt::format("process {} ended while it was looked at", request.pid));
   }
-  Report report{fmt::format("process {}, {}", who, process.program), {}, &image};
+  Report report{fmt::format("process {} ({}), {}", who, process.name, process.program), {}, &image};
   report.findings = check_inside({process, image, files, std::nullopt, false});
   if (!image.bindings_known && image.program()->elf.dynamic_section != 0 && !can_read(memory, process)) {
     Finding finding = access_finding(system, request.pid, geteuid());

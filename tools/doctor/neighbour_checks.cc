@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 
+#include "doctor/serving_checks.h"
 #include "file_name.h"
 #include "maps.h"
 #include "names.h"
@@ -59,6 +60,18 @@ Findings check_allocators(const Image& image) {
   for (const LoadedObject& object : image.objects) {
     for (const std::string& allocator : allocators_in(object))
       present[allocator].insert(short_name(object));
+  }
+  const bool served = std::any_of(image.objects.begin(), image.objects.end(),
+                                  [](const LoadedObject& object) { return object.is_ashlar(); });
+  if (!served) {
+    for (const auto& [allocator, objects] : present) {
+      findings.push_back(
+          {"second allocator", Severity::kNote,
+           fmt::format("{} is in the process ({}), and Ashlar is not", allocator, shown(objects)),
+           fmt::format("malloc → {}.", bound_where(image, "malloc")), ""});
+    }
+    if (findings.empty()) findings.push_back({"second allocator", Severity::kOk, "none", "", ""});
+    return findings;
   }
   for (const auto& [allocator, objects] : present) {
     findings.push_back({"second allocator", Severity::kNote,

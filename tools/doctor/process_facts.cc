@@ -104,6 +104,8 @@ ProcessFacts read_process(const Tree& tree, const std::string& who) {
   facts.limits = parse_limits(tree.read(directory + "/limits").value_or(""));
   facts.cgroup = tree.read(directory + "/cgroup").value_or("");
   const std::string status = tree.read(directory + "/status").value_or("");
+  const std::string name = line_after(status, "Name:").value_or("");
+  facts.name = name.substr(std::min(name.find_first_not_of(" \t"), name.size()));
   facts.locked_bytes = kibibytes(status, "VmLck:");
   facts.data_bytes = kibibytes(status, "VmData:");
   facts.address_bytes = kibibytes(status, "VmSize:");

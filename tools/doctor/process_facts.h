@@ -36,6 +36,7 @@ Environment parse_environment(std::string_view text);
 struct ProcessFacts {
   bool readable = false;  // maps, environ and auxv could be read: the caller may look into the process
   std::string program;    // of /proc/PID/exe, empty when it cannot be read
+  std::string name;       // as ps(1) shows it: of /proc/PID/status
   std::string maps;
   Environment environment;  // as it was when the program started
   Limits limits;

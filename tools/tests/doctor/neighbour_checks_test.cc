@@ -13,6 +13,7 @@ class NeighbourTest : public ::testing::Test {
  protected:
   NeighbourTest() {
     image_.objects = {object("/bin/program"), object("/lib/plugin.so"), object("/lib/libc.so.6", {})};
+    image_.objects[1].elf.ashlar_version = "0.1.0";  // linked into it; is it there is all that counts here
   }
   ProcessFacts process_;
   Image image_;
@@ -32,6 +33,16 @@ TEST_F(NeighbourTest, AnotherAllocatorAndWhoCallsIt) {
   EXPECT_EQ(findings[1].found, "program calls jemalloc's own names: mallocx");
   EXPECT_EQ(findings[2].severity, Severity::kNote);
   EXPECT_EQ(findings[2].found, "plugin.so asks jemalloc: mallctl");
+}
+
+TEST_F(NeighbourTest, WithoutAshlarTheOtherServes) {
+  image_.objects[1] = object("/lib/plain.so");
+  LoadedObject jemalloc = object("/lib/libjemalloc.so.2");
+  jemalloc.elf.defines = {{"mallctl", 2}, {"malloc", 3}};
+  image_.objects.push_back(jemalloc);
+  image_.objects[0].elf.wants["mallctl"] = 0;
+  image_.bindings = {{"malloc", 0, 3}};
+  EXPECT_TRUE(says(only(check_allocators(image_)), "malloc → libjemalloc.so.2 (1 object)"));
 }
 
 TEST_F(NeighbourTest, AWeakReferenceThatNobodyAnswersIsNoCaller) {
