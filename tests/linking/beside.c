@@ -11,18 +11,11 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "check.h"
+#define HEAP_MALLOC ashlar_malloc
+#define HEAP_FREE ashlar_free
+#include "shared_blocks.h"
 
-enum { kThreads = 4, kForks = 30, kHeld = 200, kSteps = 5000, kShortThreads = 3000 };
-
-static void* volatile g_shared[kHeld];
-
-static struct ashlar_stats read_stats(void) {
-  static struct ashlar_stats stats;
-  stats.struct_size = sizeof stats;
-  CHECK(ashlar_stats(&stats) == 0);
-  return stats;
-}
+enum { kShortThreads = 3000 };
 
 static size_t live_bytes(void) {
   const struct ashlar_stats stats = read_stats();
@@ -77,74 +70,9 @@ static void check_whose_is_whose(void) {
   CHECK(live_bytes() == 0);
 }
 
-static void* work(void* seed) {
-  unsigned state = (unsigned)(uintptr_t)seed * 2654435761u + 1;
-  for (int step = 0; step < kSteps; ++step) {
-    state = state * 1664525u + 1013904223u;
-    const size_t size = 16 + (state >> 8) % ((state >> 4) % 64 == 0 ? 100000 : 600);
-    size_t* block = ashlar_malloc(size);
-    CHECK(block != NULL);
-    block[0] = size;
-    memset(block + 1, (int)(size & 255), 8);
-    size_t* other = __atomic_exchange_n(&g_shared[(state >> 16) % kHeld], block, __ATOMIC_ACQ_REL);
-    free(malloc(size)); /* the other heap lives, too */
-    if (other == NULL) continue;
-    CHECK(((unsigned char*)(other + 1))[7] == (other[0] & 255));
-    ashlar_free(other);
-  }
-  return NULL;
-}
-
-static int g_stop;  /* atomic, as the next */
-static int g_ready; /* threads that have worked once */
-static void* work_until_stopped(void* seed) {
-  work(seed);
-  __atomic_fetch_add(&g_ready, 1, __ATOMIC_RELAXED);
-  while (!__atomic_load_n(&g_stop, __ATOMIC_RELAXED))
-    work(seed);
-  return NULL;
-}
-
-static void free_shared(void) {
-  for (int i = 0; i < kHeld; ++i) {
-    ashlar_free(g_shared[i]);
-    g_shared[i] = NULL;
-  }
-}
-
-/* While the others allocate at full speed. That their caches are counted in the child shows that Ashlar's
- * fork handlers ran. */
-static void fork_beside_threads(void) {
-  pthread_t threads[kThreads];
-  for (uintptr_t i = 0; i < kThreads; ++i)
-    CHECK(pthread_create(&threads[i], NULL, work_until_stopped, (void*)(i + 1)) == 0);
-  while (__atomic_load_n(&g_ready, __ATOMIC_RELAXED) < kThreads)
-    usleep(1000);
-  int counted = 0;
-  for (int round = 0; round < kForks; ++round) {
-    const pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-      alarm(240);
-      const int lost = read_stats().lost_in_fork > 0;
-      free_shared();
-      pthread_t thread;
-      CHECK(pthread_create(&thread, NULL, work, (void*)7) == 0);
-      CHECK(pthread_join(thread, NULL) == 0);
-      CHECK(ashlar_verify(2) == 0);
-      _exit(lost ? 17 : 0);
-    }
-    int status = 0;
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 17);
-    counted += WEXITSTATUS(status) == 17;
-  }
-  __atomic_store_n(&g_stop, 1, __ATOMIC_RELAXED);
-  for (int i = 0; i < kThreads; ++i)
-    CHECK(pthread_join(threads[i], NULL) == 0);
-  CHECK(counted > kForks / 2);
-  free_shared();
-  CHECK(live_bytes() == 0);
+static void live_once(int round) {
+  (void)round;
+  live_as_child();
 }
 
 static pthread_key_t g_late_key;
@@ -199,31 +127,16 @@ static void exhaust_memory(void) {
   static pthread_t threads[kLate];
   pthread_attr_t attributes;
   CHECK(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, 65536) == 0);
-  struct rlimit before;
-  CHECK(getrlimit(RLIMIT_DATA, &before) == 0);
-  const struct rlimit tight = {48 << 20, before.rlim_max};
-  CHECK(setrlimit(RLIMIT_DATA, &tight) == 0);
+  const struct rlimit before = limit_data(48 << 20);
   void** chain = NULL;
-  for (size_t size = 1 << 20; size >= 4096; size /= 2) {
-    for (;;) {
-      void** block = ashlar_malloc(size);
-      if (block == NULL) break;
-      memset(block, 1, size);
-      *block = chain;
-      chain = block;
-    }
-    CHECK(errno == ENOMEM);
-  }
+  for (size_t size = 1 << 20; size >= 4096; size /= 2)
+    take_all(&chain, size);
   int started = 0;
   while (started < kLate && pthread_create(&threads[started], &attributes, allocate_nothing, NULL) == 0)
     ++started;
   for (int i = 0; i < started; ++i)
     CHECK(pthread_join(threads[i], NULL) == 0);
-  while (chain != NULL) {
-    void** next = *chain;
-    ashlar_free(chain);
-    chain = next;
-  }
+  free_chain(chain);
   CHECK(setrlimit(RLIMIT_DATA, &before) == 0);
   pthread_attr_destroy(&attributes);
   CHECK(live_bytes() == 0);
@@ -232,7 +145,9 @@ static void exhaust_memory(void) {
 int main(void) {
   start_watchdog();
   check_whose_is_whose();
-  fork_beside_threads();
+  fork_beside_threads(live_once);
+  free_shared();
+  CHECK(live_bytes() == 0);
   start_many_threads();
   exhaust_memory();
   CHECK(ashlar_verify(2) == 0);
