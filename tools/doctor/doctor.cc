@@ -14,6 +14,7 @@
 #include <optional>
 #include <utility>
 
+#include "doctor/binding_checks.h"
 #include "doctor/environment_checks.h"
 #include "doctor/neighbour_checks.h"
 #include "doctor/process_access.h"

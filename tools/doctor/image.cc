@@ -104,6 +104,14 @@ std::optional<std::size_t> Image::first_definer(const std::string& symbol) const
   return std::nullopt;
 }
 
+std::vector<std::size_t> ashlars_in(const Image& image) {
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < image.objects.size(); ++i) {
+    if (image.objects[i].is_ashlar()) found.push_back(i);
+  }
+  return found;
+}
+
 LinkMap read_link_map(const MemoryReader& memory, std::uint64_t dynamic_section) {
   LinkMap map;
   const std::uint64_t debug = find_debug(memory, dynamic_section);

@@ -1,7 +1,7 @@
 // The objects of a process and who gets whose malloc: the slots that the dynamic loader filled, read from
 // the process's memory and matched with the objects that they point into.
 //
-// Judges nothing (serving_checks.h does).
+// Judges nothing (serving_checks.h and binding_checks.h do).
 #pragma once
 
 #include <cstdint>
@@ -61,6 +61,9 @@ struct Image {
   /// The first object that exports the symbol, in the order of the search; nothing: none does.
   std::optional<std::size_t> first_definer(const std::string& symbol) const;
 };
+
+/// The objects with an Ashlar that serves malloc, in the order of the search.
+std::vector<std::size_t> ashlars_in(const Image& image);
 
 /// An object as the dynamic loader lists it.
 struct LinkMapEntry {

@@ -7,7 +7,7 @@
 #include <iterator>
 #include <map>
 
-#include "doctor/serving_checks.h"
+#include "doctor/binding_checks.h"
 #include "file_name.h"
 #include "maps.h"
 #include "names.h"

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "doctor/binding_checks.h"
 #include "fake_tree.h"
 #include "findings_support.h"
 
