@@ -13,6 +13,12 @@
 // A program may define this to set options without the environment; see docs/options.md.
 extern "C" __attribute__((weak, visibility("default"))) const char* ashlar_conf;
 
+#ifndef ASHLAR_CACHE_POINTER
+// The interface's chance to refuse this process, right before the heap starts (preload/sanitizer.cc). Called
+// once, under the lock of the start; allocates nothing. Null in the layers' tests.
+extern "C" __attribute__((weak, visibility("hidden"))) void ashlar_before_start();
+#endif
+
 namespace ashlar::heap {
 
 namespace {
@@ -99,6 +105,9 @@ ASHLAR_NOINLINE bool initialise_slow() {
   if (state == State::kReady) return true;
   if (state == State::kStarting) return false;  // this very thread, from a hook that allocates
   g_state.store(State::kStarting, std::memory_order_relaxed);
+#ifndef ASHLAR_CACHE_POINTER
+  if (&ashlar_before_start != nullptr) ashlar_before_start();
+#endif
   read_options();
   g_memory = os::memory_size();
   page::PageLayer::Config config = page_config();

@@ -36,6 +36,8 @@ intptr_t close(int fd);
 
 intptr_t membarrier(int command);
 intptr_t futex(uint32_t* word, int operation, uint32_t value);
+// Ends the process at once: nothing of libc's runs, no handler and no destructor.
+[[noreturn]] void exit(int status);
 void yield();
 void sleep_ns(uint64_t nanoseconds);
 

@@ -61,6 +61,11 @@ intptr_t write(int fd, const void* buffer, size_t size) {
 }
 intptr_t close(int fd) { return raw_syscall(SYS_close, fd); }
 
+void exit(int status) {
+  for (;;)
+    raw_syscall(SYS_exit_group, status);
+}
+
 intptr_t membarrier(int command) { return raw_syscall(SYS_membarrier, command, 0, 0); }
 
 intptr_t futex(uint32_t* address, int operation, uint32_t value) {
