@@ -11,6 +11,8 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "support/emulator.h"
+
 namespace interface_test {
 namespace {
 
@@ -29,8 +31,9 @@ struct Stream {
     const size_t equals = setting.find('=');
     setenv(setting.substr(0, equals).c_str(), setting.substr(equals + 1).c_str(), 1);
   }
+  const std::vector<std::string> command = ashlar::test::command_of(arguments);
   std::vector<char*> pointers;
-  for (const std::string& argument : arguments) {
+  for (const std::string& argument : command) {
     pointers.push_back(const_cast<char*>(argument.c_str()));
   }
   pointers.push_back(nullptr);

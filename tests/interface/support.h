@@ -11,7 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "support/emulator.h"
+
 namespace interface_test {
+
+using ashlar::test::kEmulated;
 
 constexpr size_t kKiB = 1024;
 constexpr size_t kMiB = 1024 * kKiB;

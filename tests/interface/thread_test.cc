@@ -15,7 +15,7 @@
 namespace interface_test {
 namespace {
 
-constexpr int kShortThreads = 10000;
+constexpr int kShortThreads = kEmulated ? 300 : 10000;
 
 // Remembers what is live, resident and cached, and checks later that it is so again.
 class Baseline {
@@ -23,7 +23,9 @@ class Baseline {
   void check(size_t live_slack, size_t resident_slack) const {
     EXPECT_LE(live_bytes(), live_ + live_slack);
     malloc_trim(0);
-    EXPECT_LE(resident_bytes(), resident_ + resident_slack);
+    if (!kEmulated) {
+      EXPECT_LE(resident_bytes(), resident_ + resident_slack);  // else: of the emulator, which grows
+    }
     if (const auto stats = read_stats()) {
       EXPECT_LE(stats->thread_caches, caches_) << "caches of dead threads exist";
     }

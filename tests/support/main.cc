@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "support/emulator.h"
+
 #ifdef ASHLAR_TEST_TSAN
 // Children of threaded processes run on, unwatched; by default ThreadSanitizer ends them when they start a
 // thread. NOLINTNEXTLINE(readability-identifier-naming, bugprone-reserved-identifier): the sanitizer's name
@@ -52,7 +54,8 @@ bool passes(const char* program, const std::string& test) {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
-  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  ::testing::FLAGS_gtest_death_test_style =
+      ashlar::test::kEmulated ? "fast" : "threadsafe";  // that one executes
   const std::string filter = ::testing::FLAGS_gtest_filter;
   if (::testing::FLAGS_gtest_list_tests || filter.find_first_of("*?:-") == std::string::npos)
     return RUN_ALL_TESTS();
