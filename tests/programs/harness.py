@@ -2,7 +2,8 @@
 its own, and ask inside the very process who serves it.
 
 Two witnesses: the library's load-time probe (ASHLAR_PROBE) for the program started, and libashlar_who
-(who.cc), preloaded behind the library, for it and for every program that it starts in turn.
+(who.cc), preloaded behind the library, for it and for every program that it starts in turn; with
+bench.forks also for every child that is only forked.
 Exit status of a test: 0, 1 for a failure, 77 for "not installed, skipped" (ctest's SKIP_RETURN_CODE).
 """
 
@@ -47,11 +48,20 @@ def say(text):
     print(text, flush=True)
 
 
-def need(*programs):
-    """Skips the test unless all these programs are installed."""
-    missing = [program for program in programs if shutil.which(program) is None]
+def need(*programs, folders=()):
+    """Skips the test unless all these programs are installed, on the path or in `folders`; returns where
+    they are."""
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), *folders])
+    found = [shutil.which(program, path=places) for program in programs]
+    missing = [program for program, place in zip(programs, found) if place is None]
     if missing:
         raise Skip("not installed: " + ", ".join(missing))
+    return found
+
+
+def source(name):
+    """A file of sources/: what a test gives its program to run or compile."""
+    return os.path.join(os.path.dirname(os.path.realpath(__file__)), "sources", name)
 
 
 def first_difference(plain, served, what):
@@ -93,6 +103,7 @@ class Bench:
         self.scratch = scratch
         self.who = self.folder("who")
         self.processes = []
+        self.forks = False  # whether children that are only forked say who serves them
 
     def folder(self, name):
         path = os.path.join(self.scratch, name)
@@ -115,6 +126,8 @@ class Bench:
         read, write = os.pipe()
         full = self.environment(env)
         full["ASHLAR_WHO"] = self.who
+        if self.forks:
+            full["ASHLAR_WHO_FORKS"] = "1"
         preload = self.options.library + ":" + self.options.who
         launch = ["/bin/sh", "-c", LAUNCH, "sh", str(write), preload, *argv]
         try:
@@ -145,6 +158,15 @@ class Bench:
         self.check_answer(started)
         return done
 
+    def must_run(self, served, argv, **popen):
+        """Runs once, with or without the library; returns the output of a run that has to succeed and to
+        print no error."""
+        done = (self.run_served if served else self.run_plain)(argv, **popen)
+        if done.returncode != 0 or done.stderr:
+            raise Failure(f"{os.path.basename(argv[0])}{' under the library' if served else ''}: status "
+                          f"{done.returncode}:\n{done.stderr.decode(errors='replace')[-2000:]}")
+        return done.stdout
+
     def compare(self, argv, name=None, timeout=120, text=None, **popen):
         """Runs twice and demands the same output, errors and status. Returns the plain run."""
         name = name or os.path.basename(argv[0])
@@ -169,7 +191,7 @@ class Bench:
     def check_who(self, *names):
         """Every process that started under the library was served by it, those named among them.
         Returns how many there were."""
-        files = sorted(os.listdir(self.who))
+        files = [file for file in sorted(os.listdir(self.who)) if not file.startswith("fork.")]
         for file in files:
             self._check_who_file(file)
         for name in names:
@@ -189,9 +211,27 @@ class Bench:
         if {symbol for symbol, _ in lines} != {*SYMBOLS, "strdup"}:
             raise Failure(f"process {file}: an incomplete account of who serves it: {lines}")
 
+    def check_forks(self, pids=()):
+        """Every child that was only forked was served by it, these among them. Returns how many."""
+        files = [file for file in sorted(os.listdir(self.who)) if file.startswith("fork.")]
+        wanted = "strdup unknown\n" if self.options.no_probe else "strdup yes\n"
+        for file in files:
+            with open(os.path.join(self.who, file), encoding="utf-8") as text:
+                # Pids come around: there may be several accounts in one file.
+                if set(text) != {wanted}:
+                    raise Failure(f"forked child {file}: its blocks are not the library's")
+        missing = {str(pid) for pid in pids} - {file.split(".")[1] for file in files}
+        if missing:
+            raise Failure(f"forked children {', '.join(sorted(missing))} have not said who serves them")
+        return len(files)
+
     def close(self):
         for process in self.processes:
             process.kill()
+            try:
+                os.killpg(process.pid, signal.SIGKILL)  # a server's workers; others lead no group
+            except ProcessLookupError:
+                pass
             process.wait()
 
 
