@@ -8,14 +8,13 @@ import argparse
 import os
 import random
 import socket
-import subprocess
 import time
 
 import harness
+import server
 
 STRINGS = 4000
 REQUESTS = 10000
-STARTUP_SECONDS = 30
 BENCHMARK = ["-c", "20", "-P", "8", "-r", "5000", "-d", "300", "-q", "--dbnum", "1", "-t",
              "set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,zpopmin,lrange_100,mset"]
 
@@ -82,43 +81,26 @@ def make_data():
     return strings, others
 
 
-class Server:
+class Redis(server.Server):
     """One redis-server in a directory of its own, with or without the library."""
 
     def __init__(self, bench, name, served):
-        self.bench, self.served = bench, served
-        self.directory = bench.folder(name)
-        self.path = os.path.join(self.directory, "socket")
-        self.log = os.path.join(self.directory, "log")
-        argv = ["redis-server", "--port", "0", "--unixsocket", self.path, "--dir", self.directory,
+        directory = bench.folder(name)
+        self.path = os.path.join(directory, "socket")
+        argv = ["redis-server", "--port", "0", "--unixsocket", self.path, "--dir", directory,
                 "--save", "", "--appendonly", "no", "--daemonize", "no", "--databases", "4",
                 "--io-threads", "2", "--io-threads-do-reads", "yes", "--enable-debug-command", "local"]
-        with open(self.log, "ab") as log:
-            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
-            self.started = bench.start_served(argv, **streams) if served else None
-            self.process = self.started.process if served else bench.start_plain(argv, **streams)
-        self.client = self._connect()
+        super().__init__(bench, argv, os.path.join(directory, "log"), served)
+        self.client = self.wait_for(self._connect)
         if served:
-            bench.check_answer(self.started)
             bench.check_who("redis-server")
 
     def _connect(self):
-        end = time.monotonic() + STARTUP_SECONDS
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise harness.Failure(f"redis-server ended at its start, status {self.process.returncode}:\n"
-                                      + self.log_text())
-            try:
-                client = Client(self.path)
-                if client("PING") == b"PONG":
-                    return client
-            except (OSError, harness.Failure):
-                time.sleep(0.05)  # not there yet, or loading its file
-        raise harness.Failure(f"redis-server does not answer:\n{self.log_text()}")
-
-    def log_text(self):
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            return log.read()[-3000:]
+        client = Client(self.path)
+        try:
+            return client if client("PING") == b"PONG" else None
+        except harness.Failure:
+            return None  # loading its file
 
     def tool(self, *argv, text=None):
         """redis-cli or redis-benchmark, under the library when the server is."""
@@ -128,23 +110,17 @@ class Server:
             raise harness.Failure(f"{argv[0]}: status {done.returncode}:\n{done.stderr.decode()[-2000:]}")
         return done.stdout
 
-    def stop(self):
+    def stop(self, *arguments, **options):
         self.client.close()
-        self.process.terminate()  # a clean shutdown: nothing to save
-        try:
-            status = self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            raise harness.Failure(f"redis-server does not end:\n{self.log_text()}") from None
-        if status != 0 or "bye bye" not in self.log_text():
-            raise harness.Failure(f"redis-server ended with status {status}:\n{self.log_text()}")
-        if "ashlar" in self.log_text().lower().replace(self.directory.lower(), ""):
-            raise harness.Failure(f"the library complained:\n{self.log_text()}")
+        super().stop(*arguments, **options)  # a clean shutdown: nothing to save
+        if "bye bye" not in self.log_text():
+            raise harness.Failure(f"redis-server did not end as it does:\n{self.log_text()}")
 
 
-def load(server, strings, others):
+def load(daemon, strings, others):
     stream = b"".join(encode(["SET", key, value]) for key, value in strings.items())
     stream += b"".join(encode(words) for words in others)
-    answer = server.tool("redis-cli", "--pipe", text=stream)
+    answer = daemon.tool("redis-cli", "--pipe", text=stream)
     if b"errors: 0, replies: %d" % (len(strings) + len(others)) not in answer:
         raise harness.Failure(f"redis-cli --pipe: {answer.decode()}")
 
@@ -179,23 +155,23 @@ def read_back(client, expected, others):
         raise harness.Failure(f"{client('DBSIZE')} keys, not {len(expected) + len(others)}")
 
 
-def save_while_loaded(server):
+def save_while_loaded(daemon):
     """BGSAVE forks while redis-benchmark runs; the child must write the file and end well."""
-    argv = ["redis-benchmark", "-s", server.path, "-n", str(REQUESTS * server.bench.options.rounds), *BENCHMARK]
-    started = server.bench.start_served(argv, **harness.pipes(None, {})) if server.served else None
-    process = started.process if started else server.bench.start_plain(argv, **harness.pipes(None, {}))
+    argv = ["redis-benchmark", "-s", daemon.path, "-n", str(REQUESTS * daemon.bench.options.rounds), *BENCHMARK]
+    started = daemon.bench.start_served(argv, **harness.pipes(None, {})) if daemon.served else None
+    process = started.process if started else daemon.bench.start_plain(argv, **harness.pipes(None, {}))
     saves = 0
     while saves < 3 or process.poll() is None:
-        server.client("BGSAVE")
-        while server.client.info("persistence")["rdb_bgsave_in_progress"] != "0":
+        daemon.client("BGSAVE")
+        while daemon.client.info("persistence")["rdb_bgsave_in_progress"] != "0":
             time.sleep(0.02)
-        if server.client.info("persistence")["rdb_last_bgsave_status"] != "ok":
-            raise harness.Failure(f"BGSAVE failed:\n{server.log_text()}")
+        if daemon.client.info("persistence")["rdb_last_bgsave_status"] != "ok":
+            raise harness.Failure(f"BGSAVE failed:\n{daemon.log_text()}")
         saves += 1
         time.sleep(0.1)
-    done = server.bench.finish(process, "redis-benchmark", 120 * server.bench.options.rounds)
+    done = daemon.bench.finish(process, "redis-benchmark", 120 * daemon.bench.options.rounds)
     if started:
-        server.bench.check_answer(started)
+        daemon.bench.check_answer(started)
     if done.returncode != 0 or b"requests per second" not in done.stdout:
         raise harness.Failure(f"redis-benchmark: status {done.returncode}:\n{done.stderr.decode()[-2000:]}")
     return saves
@@ -204,20 +180,20 @@ def save_while_loaded(server):
 def session(bench, name, served):
     """The whole of it; returns the digest of the data at the end."""
     strings, others = make_data()
-    server = Server(bench, name, served)
-    load(server, strings, others)
-    expected = change(server.client, strings)
-    saves = save_while_loaded(server)
-    read_back(server.client, expected, others)
-    server.client("SELECT", 1)
-    server.client("FLUSHDB", "ASYNC")  # freed by another thread
-    server.client("SELECT", 0)
-    digest = server.client("DEBUG", "DIGEST")
-    server.client("BGSAVE")
-    while server.client.info("persistence")["rdb_bgsave_in_progress"] != "0":
+    daemon = Redis(bench, name, served)
+    load(daemon, strings, others)
+    expected = change(daemon.client, strings)
+    saves = save_while_loaded(daemon)
+    read_back(daemon.client, expected, others)
+    daemon.client("SELECT", 1)
+    daemon.client("FLUSHDB", "ASYNC")  # freed by another thread
+    daemon.client("SELECT", 0)
+    digest = daemon.client("DEBUG", "DIGEST")
+    daemon.client("BGSAVE")
+    while daemon.client.info("persistence")["rdb_bgsave_in_progress"] != "0":
         time.sleep(0.02)
-    server.stop()
-    again = Server(bench, name, served)
+    daemon.stop()
+    again = Redis(bench, name, served)
     read_back(again.client, expected, others)
     if again.client("DEBUG", "DIGEST") != digest:
         raise harness.Failure("another digest after the file was loaded again")
@@ -229,11 +205,14 @@ def session(bench, name, served):
 
 def test(bench):
     harness.need("redis-server", "redis-cli", "redis-benchmark")
+    bench.forks = True
     plain = session(bench, "plain", served=False)
     served = session(bench, "served", served=True)
     if plain != served:
         raise harness.Failure("another digest than without the library")
     bench.check_who("redis-server", "redis-cli", "redis-benchmark")
+    if bench.check_forks() < 4:
+        raise harness.Failure("the children that saved have not said who serves them")
 
 
 PARSER = argparse.ArgumentParser()
