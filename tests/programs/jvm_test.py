@@ -12,7 +12,8 @@ RUNS = (["-Xmx300m"], ["-Xmx120m", "-XX:+UseParallelGC", "-XX:MaxDirectMemorySiz
 
 def classes(bench, served):
     folder = bench.folder("served_classes" if served else "plain_classes")
-    bench.must_run(served, ["javac", "-encoding", "UTF-8", "-d", folder, harness.source("Work.java")], timeout=SECONDS)
+    bench.must_run(served, ["javac", "-encoding", "UTF-8", "-d", folder, harness.source("Work.java")], timeout=SECONDS,
+                   cwd=folder)  # where it would leave its report of a crash
     found = {}
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), "rb") as file:
@@ -28,7 +29,7 @@ def test(bench):
         raise harness.Failure(f"javac: other class files than without the library: {sorted(plain)}, {sorted(served)}")
     outputs = set()
     for options in RUNS:
-        done = bench.compare(["java", *options, "-cp", folder, "Work"], timeout=SECONDS)
+        done = bench.compare(["java", *options, "-cp", folder, "Work"], timeout=SECONDS, cwd=bench.scratch)
         if done.returncode != 0 or done.stderr or b"a child says 42" not in done.stdout:
             raise harness.Failure(f"java: status {done.returncode}:\n{done.stderr.decode()[-2000:]}")
         outputs.add(done.stdout)

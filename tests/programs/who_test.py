@@ -32,6 +32,9 @@ if hasattr(process, "ashlar_owns"):
 """
 
 
+FORKS = "(:); :"
+
+
 def asks_inside(bench):
     done = bench.run_served(["/usr/bin/python3", "-c", ASK])
     if done.returncode != 0:
@@ -47,18 +50,28 @@ def says_no_when_it_must(bench):
     """The library under test comes last, behind glibc's own: nobody may believe that it serves."""
     glibc = next(line.split()[-1] for line in open("/proc/self/maps", encoding="utf-8") if "/libc.so.6" in line)
     env = bench.environment({"LD_PRELOAD": f"{glibc}:{bench.options.library}:{bench.options.who}",
-                             "ASHLAR_WHO": bench.who})
-    subprocess.run(["/bin/true"], env=env, check=True)
-    try:
-        bench.check_who("true")
-    except harness.Failure as refusal:
-        harness.say(f"as it should, with glibc's malloc in front: {refusal}")
-        return
-    raise harness.Failure("the witness took glibc's malloc for the library's")
+                             "ASHLAR_WHO": bench.who, "ASHLAR_WHO_FORKS": "1"})
+    subprocess.run(["/bin/sh", "-c", FORKS], env=env, check=True)
+    for check in (lambda: bench.check_who("sh"), bench.check_forks):
+        try:
+            check()
+        except harness.Failure as refusal:
+            harness.say(f"as it should, with glibc's malloc in front: {refusal}")
+        else:
+            raise harness.Failure("the witness took glibc's malloc for the library's")
+
+
+def hears_of_forks(bench):
+    """A subshell is a child that is only forked."""
+    bench.forks = True
+    bench.must_run(True, ["/bin/sh", "-c", FORKS])
+    if bench.check_forks() != 1:
+        raise harness.Failure(f"{bench.check_forks()} forked children said who serves them, not 1")
 
 
 def test(bench):
     asks_inside(bench)
+    hears_of_forks(bench)
     says_no_when_it_must(bench)
 
 
