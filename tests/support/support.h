@@ -11,15 +11,23 @@
 
 namespace ashlar::test {
 
+// What decides, in a test of many operations, which one comes next: random numbers here, the bytes of an
+// input in tests/fuzz.
+class Choices {
+ public:
+  virtual ~Choices() = default;
+  // 0 .. bound - 1.
+  virtual size_t below(size_t bound) = 0;
+  size_t between(size_t low, size_t high) { return low + below(high - low + 1); }
+  bool one_in(size_t n) { return below(n) == 0; }
+};
+
 // splitmix64: the same numbers everywhere. The seed is fixed; ASHLAR_TEST_SEED sets another.
-class Random {
+class Random final : public Choices {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
   uint64_t next();
-  // 0 .. bound - 1.
-  size_t below(size_t bound) { return static_cast<size_t>(next() % bound); }
-  size_t between(size_t low, size_t high) { return low + below(high - low + 1); }
-  bool one_in(size_t n) { return below(n) == 0; }
+  size_t below(size_t bound) override { return static_cast<size_t>(next() % bound); }
 
  private:
   uint64_t state_;

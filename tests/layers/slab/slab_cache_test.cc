@@ -1,69 +1,12 @@
 // Slots out of slabs and back, against a set; carving, selection, and what becomes of empty slabs.
 #include "slab/slab_cache.h"
 
-#include <algorithm>
-#include <map>
 #include <set>
 
-#include "slab_support.h"
+#include "slab_model.h"
 
 namespace ashlar::slab {
 namespace {
-
-class SlabModel {
- public:
-  void take(unsigned index, unsigned want) {
-    const uintptr_t size = kClasses[index].size;
-    uintptr_t before = 0;
-    for (char* const slot : slab::take(index, want)) {
-      const uintptr_t start = reinterpret_cast<uintptr_t>(slot);
-      ASSERT_GT(start, before) << "not in address order";
-      before = start;
-      ASSERT_EQ(start % 16, 0u);
-      const auto [place, is_new] = live_.emplace(start, index);
-      ASSERT_TRUE(is_new) << "handed out twice";
-      if (place != live_.begin()) {
-        ASSERT_LE(std::prev(place)->first + kClasses[std::prev(place)->second].size, start);
-      }
-      if (std::next(place) != live_.end()) {
-        ASSERT_LE(start + size, std::next(place)->first);
-      }
-      const SlotPlace where = place_of(slot, index);
-      ASSERT_EQ(slab_start(slot, index) + where.slot * size, slot);
-      ASSERT_FALSE(is_slot_free(where));
-      memset(slot, static_cast<int>(start >> 4), size);
-    }
-  }
-
-  void put_random(test::Random& random) {
-    auto place =
-        live_.lower_bound(page::g_window.base + random.below(pages_to_bytes(page::g_window_owner.opened())));
-    if (place == live_.end()) place = live_.begin();
-    const auto [start, index] = *place;
-    const char* const slot = reinterpret_cast<char*>(start);
-    for (uint32_t i = 0; i < kClasses[index].size; ++i) {
-      ASSERT_EQ(slot[i], static_cast<char>(start >> 4)) << "byte " << i << " of " << kClasses[index].size;
-    }
-    put(slot, index);
-    live_.erase(place);
-  }
-
-  // Free and live slots of all slabs, by their words.
-  void compare() const {
-    ASSERT_TRUE(check_invariants());
-    size_t taken = 0;
-    for (UnitIndex unit = 0; unit < page::g_window_owner.opened_chunks() * kUnitsPerChunk; ++unit) {
-      SlabReading reading{};
-      if (read_slab(unit, &reading)) taken += kClasses[reading.index].slots - reading.free_slots;
-    }
-    ASSERT_EQ(taken, live_.size());
-  }
-
-  size_t size() const { return live_.size(); }
-
- private:
-  std::map<uintptr_t, unsigned> live_;
-};
 
 TEST(Noting, OfOneMoreIsNotingInGeneral) {
   for (unsigned index = 1; index < kClassCount; ++index) {
