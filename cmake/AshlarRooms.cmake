@@ -17,6 +17,10 @@ if(ASHLAR_SANITIZE)
     $<$<AND:$<STREQUAL:${ASHLAR_SANITIZE},thread>,$<CXX_COMPILER_ID:GNU>>:-Wno-tsan>)
   target_link_options(ashlar_options INTERFACE -fsanitize=${ASHLAR_SANITIZE})
 endif()
+if(ASHLAR_FUZZ)
+  target_compile_options(ashlar_options INTERFACE -fsanitize=undefined -fno-sanitize-recover=all)
+  target_link_options(ashlar_options INTERFACE -fsanitize=undefined)
+endif()
 
 # What only the core is compiled with: no run-time library, hidden names, thread-local storage that
 # needs no call, and no idea of its own what malloc does.
@@ -32,6 +36,9 @@ target_compile_definitions(ashlar_core_options INTERFACE
   $<$<BOOL:${ASHLAR_INVARIANTS}>:ASHLAR_INVARIANTS=1>
   ASHLAR_DEFAULT_CONF="${ASHLAR_DEFAULT_CONF}"
   ASHLAR_VERSION="${PROJECT_VERSION}")
+if(ASHLAR_FUZZ)  # libFuzzer steers by what the core does, not by what the tests' models do
+  target_compile_options(ashlar_core_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # ashlar_room(NAME SOURCES...): an object library of the room, and `ashlar_see_NAME`, an interface
 # library with the include directories of the room and of those before it.

@@ -57,6 +57,16 @@ constexpr int kMostFiles = 8;
 constexpr int kFirstFakeFile = 1'000'000;  // far above any real descriptor
 constinit File g_files[kMostFiles] = {};
 constinit int g_file_count = 0;
+constinit bool g_others_hidden = false;
+
+constinit RangeObserver g_mapped = nullptr;
+constinit RangeObserver g_unmapped = nullptr;
+
+constinit char* g_break_start = nullptr;
+constinit char* g_break = nullptr;
+constinit size_t g_break_room = 0;
+
+constinit std::atomic<uint64_t> g_clock{0};
 
 constexpr int kMostLimits = 16;
 constinit uint64_t g_limits[kMostLimits] = {};
@@ -114,6 +124,22 @@ intptr_t residency_of_pages(void* start, size_t size, unsigned char* vector) {
   return 0;
 }
 
+void note_mapped(intptr_t result, size_t size) {
+  if (g_mapped != nullptr && !os::sys::failed(result)) g_mapped(static_cast<uintptr_t>(result), size);
+}
+void note_unmapped(intptr_t result, const void* start, size_t size) {
+  if (g_unmapped != nullptr && !os::sys::failed(result)) g_unmapped(reinterpret_cast<uintptr_t>(start), size);
+}
+
+intptr_t move_break(intptr_t increment) {
+  char* const before = g_break;
+  const intptr_t target = before - g_break_start + increment;
+  if (target < 0 || static_cast<size_t>(target) > g_break_room) return -ENOMEM;
+  g_break = before + increment;
+  if (increment < 0) memset(g_break, 0, static_cast<size_t>(-increment));
+  return reinterpret_cast<intptr_t>(before);
+}
+
 bool fail(Call call) {
   ++g_failures[static_cast<unsigned>(call)];
   return true;
@@ -141,6 +167,7 @@ void reset() {
   g_highest_hint = 0;
   g_misaligned = 0;
   g_file_count = 0;
+  g_others_hidden = false;
   for (bool& has : g_has_limit)
     has = false;
 }
@@ -162,6 +189,17 @@ void set_file(const char* path, const char* text) {
   if (g_file_count == kMostFiles) __builtin_trap();
   g_files[g_file_count++] = {path, text, 0};
 }
+
+void hide_other_files(bool hide) { g_others_hidden = hide; }
+void observe_mappings(RangeObserver mapped, RangeObserver unmapped) {
+  g_mapped = mapped;
+  g_unmapped = unmapped;
+}
+void set_break(char* start, size_t size) {
+  g_break_start = g_break = start;
+  g_break_room = size;
+}
+void set_clock(uint64_t nanoseconds) { g_clock = nanoseconds; }
 
 void fail_nth(uint64_t nth) {
   g_seen = 0;
@@ -192,11 +230,15 @@ intptr_t mmap(void* hint, size_t size, int protection, int flags) {
   const uintptr_t address = reinterpret_cast<uintptr_t>(hint);
   if (address > fakes::g_highest_hint.load()) fakes::g_highest_hint = address;
   if (misaligned(hint, 0)) return -EINVAL;
-  return fakes::map_on_pages(hint, size, protection, flags);
+  const intptr_t result = fakes::map_on_pages(hint, size, protection, flags);
+  fakes::note_mapped(result, size);
+  return result;
 }
 intptr_t munmap(void* start, size_t size) {
   if (fails(Call::kMunmap)) return -ENOMEM;
-  return misaligned(start, size) ? -EINVAL : real_sys::munmap(start, size);
+  const intptr_t result = misaligned(start, size) ? -EINVAL : real_sys::munmap(start, size);
+  fakes::note_unmapped(result, start, size);
+  return result;
 }
 intptr_t mprotect(void* start, size_t size, int protection) {
   if (fails(Call::kMprotect)) return -ENOMEM;
@@ -213,11 +255,12 @@ intptr_t madvise(void* start, size_t size, int advice) {
 }
 intptr_t mremap(void* start, size_t old_size, size_t new_size, int flags) {
   if (fails(Call::kMremap)) return -ENOMEM;
-  if (!misaligned(start, old_size) && !misaligned(nullptr, new_size)) {
-    if (fakes::g_page_size.load() == 0) return real_sys::mremap(start, old_size, new_size, flags);
-    return fakes::move_on_pages(start, old_size, new_size);
-  }
-  return -EINVAL;
+  if (misaligned(start, old_size) || misaligned(nullptr, new_size)) return -EINVAL;
+  const intptr_t result = fakes::g_page_size.load() == 0 ? real_sys::mremap(start, old_size, new_size, flags)
+                                                         : fakes::move_on_pages(start, old_size, new_size);
+  fakes::note_unmapped(result, start, old_size);
+  fakes::note_mapped(result, new_size);
+  return result;
 }
 intptr_t mincore(void* start, size_t size, unsigned char* vector) {
   if (fails(Call::kMincore)) return -EAGAIN;
@@ -225,7 +268,10 @@ intptr_t mincore(void* start, size_t size, unsigned char* vector) {
   return fakes::g_page_size.load() == 0 ? real_sys::mincore(start, size, vector)
                                         : fakes::residency_of_pages(start, size, vector);
 }
-intptr_t sbrk(intptr_t increment) { return fails(Call::kSbrk) ? -ENOMEM : real_sys::sbrk(increment); }
+intptr_t sbrk(intptr_t increment) {
+  if (fails(Call::kSbrk)) return -ENOMEM;
+  return fakes::g_break_start != nullptr ? fakes::move_break(increment) : real_sys::sbrk(increment);
+}
 intptr_t open_read_only(const char* path) {
   if (fails(Call::kOpen)) return -EACCES;
   for (int i = 0; i < fakes::g_file_count; ++i) {
@@ -233,7 +279,7 @@ intptr_t open_read_only(const char* path) {
     fakes::g_files[i].at = 0;
     return fakes::g_files[i].text == nullptr ? -ENOENT : fakes::kFirstFakeFile + i;
   }
-  return real_sys::open_read_only(path);
+  return fakes::g_others_hidden ? -ENOENT : real_sys::open_read_only(path);
 }
 intptr_t read(int fd, void* buffer, size_t size) {
   if (fails(Call::kRead)) return -EIO;
@@ -265,6 +311,9 @@ size_t page_size() {
   const size_t fake = fakes::g_page_size.load();
   return fake != 0 ? fake : real_sys::page_size();
 }
-uint64_t monotonic_ns() { return real_sys::monotonic_ns(); }
+uint64_t monotonic_ns() {
+  const uint64_t fake = fakes::g_clock.load();
+  return fake != 0 ? fake : real_sys::monotonic_ns();
+}
 
 }  // namespace ashlar::os::sys

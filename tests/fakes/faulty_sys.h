@@ -51,9 +51,23 @@ uintptr_t highest_hint();
 // A file that reads as this text, whatever the real one says; null: it can't be opened. Both strings stay the
 // caller's. At most eight.
 void set_file(const char* path, const char* text);
+// Files that were not set can't be opened.
+void hide_other_files(bool hide);
 
 // The soft limit of a resource, as os/sys.h numbers them. It is only read: enforcing it is fail_mmap_from's.
 void set_limit(int resource, uint64_t soft);
+
+// Told of every range that is mapped, and of every one that no longer is (mremap: of both, in this order).
+// Null: nobody.
+using RangeObserver = void (*)(uintptr_t start, size_t size);
+void observe_mappings(RangeObserver mapped, RangeObserver unmapped);
+
+// The program break lies in this range, at its start now, and moves in it alone; null: the real one. The
+// range is accessible; what the break is lowered over is zeroed.
+void set_break(char* start, size_t size);
+
+// The clock stands still at this reading; 0: the real one.
+void set_clock(uint64_t nanoseconds);
 
 uint64_t calls(Call call);
 uint64_t failures(Call call);

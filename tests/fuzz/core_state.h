@@ -1,0 +1,21 @@
+// A fresh core for each input: all of its variables as they were at first, and nothing mapped.
+//
+// The core tears nothing down, so a process has one heap. Here the linker puts its variables behind one
+// another (state.ld), and they are copied back; what it mapped is unmapped; the thread's cache is emptied.
+// System calls are those of tests/fakes, with a clock that stands still, a program break of its own and a
+// machine of 16 GiB, so that an input does the same everywhere and each time.
+#pragma once
+
+namespace ashlar::fuzz {
+
+class FreshCore {
+ public:
+  // The state that later constructions bring back is that of the first; `prepare` may change it before, once.
+  // No other thread uses the core.
+  explicit FreshCore(void (*prepare)() = nullptr);
+  ~FreshCore();
+  FreshCore(const FreshCore&) = delete;
+  FreshCore& operator=(const FreshCore&) = delete;
+};
+
+}  // namespace ashlar::fuzz
