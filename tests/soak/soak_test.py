@@ -15,7 +15,7 @@ from recording import Recording  # noqa: E402
 
 SOAK, ASHLAR, FAULTY = sys.argv[1:4]
 PHASES = ["ramp", "mixed", "shift_64", "shift_200", "large", "short_threads", "hand_over", "idle", "burst", "forks"]
-HANGS_AFTER = 240  # seconds
+HANGS_AFTER = 600  # seconds
 
 
 class SoakTest(unittest.TestCase):
@@ -69,7 +69,7 @@ class SoakTest(unittest.TestCase):
 
     def test_bad_usage(self):
         for arguments in ([], ["--csv", self.csv, "--minutes", "x"], ["--csv", "/no/such/folder/r.csv"]):
-            run = subprocess.run([SOAK, *arguments], capture_output=True, text=True, check=False, timeout=60)
+            run = subprocess.run([SOAK, *arguments], capture_output=True, text=True, check=False, timeout=HANGS_AFTER)
             self.assertNotEqual(run.returncode, 0)
             self.assertNotEqual(run.stdout + run.stderr, "")
 
