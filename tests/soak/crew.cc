@@ -82,12 +82,12 @@ void Crew::start(const Phase& phase) {
   running_.store(true);
   for (size_t i = 0; i < kSets; ++i)
     sets_[i].mark_for_clearing(sets_[i].size() * phase.cleared / 1000);
-  const unsigned members = phase.way == Way::short_threads ? 1 : phase.threads;
+  const unsigned members = phase.way == Way::kShortThreads ? 1 : phase.threads;
   for (members_ = 0; members_ < members; ++members_) {
     member_[members_] = {this, members_};
     threads_[members_] = start_thread(run_member, &member_[members_]);
   }
-  if (phase.way == Way::forks) threads_[members_++] = start_thread(run_forker, this);
+  if (phase.way == Way::kForks) threads_[members_++] = start_thread(run_forker, this);
 }
 
 void Crew::stop() {
@@ -98,7 +98,7 @@ void Crew::stop() {
 
 void* Crew::run_member(void* member) {
   const auto* const self = static_cast<Member*>(member);
-  if (self->crew->phase_->way == Way::short_threads) {
+  if (self->crew->phase_->way == Way::kShortThreads) {
     self->crew->start_short_threads();
   } else {
     self->crew->serve(self->number);
@@ -127,9 +127,9 @@ Work Crew::work_now(Pace& pace, unsigned number) const {
   const double share = std::min((now() - began_) / seconds_, 1.0);
   const auto operations = static_cast<size_t>(pace.operations);
   const auto approach = static_cast<size_t>(pace.approach);
-  const bool one_way = phase_->way == Way::hand_over;
+  const bool one_way = phase_->way == Way::kHandOver;
   // Idle: for half of the phase nothing is called.
-  const bool silent = phase_->way == Way::idle && share < 0.5;
+  const bool silent = phase_->way == Way::kIdle && share < 0.5;
   pace.operations -= static_cast<double>(operations);
   pace.approach = 0;
   return {phase_,   live_target(*phase_, share) / kSets, silent ? 0 : operations,
@@ -140,7 +140,7 @@ Work Crew::work_now(Pace& pace, unsigned number) const {
 // all. A set that somebody else has is passed over.
 void Crew::serve(unsigned number) {
   Pace pace = {now(), 0, 0, 0};
-  const unsigned step = phase_->way == Way::hand_over ? 1 : phase_->threads;
+  const unsigned step = phase_->way == Way::kHandOver ? 1 : phase_->threads;
   for (unsigned turn = number; wait_tick(pace, phase_->operations / phase_->threads, 0); turn += step) {
     BlockSet& set = sets_[turn % kSets];
     if (pthread_mutex_trylock(set.mutex()) != 0) continue;

@@ -75,6 +75,7 @@ class Judge:
 
     def run(self):
         self.whole()
+        self.memory()
         if self.later and self.later[-1].cycle > FIRST_CYCLE:
             self.drift()
         else:
@@ -95,6 +96,15 @@ class Judge:
         self.tell(f"work: {last['allocations'] / 1e6:.1f} million allocations, {last['resizes'] / 1e6:.1f} million "
                   f"resizes, {last['checks'] / 1e6:.1f} million blocks checked, "
                   f"{last['threads_started']:.0f} threads started")
+
+    def memory(self):
+        rows = [row for passage in self.passages for row in passage.rows]
+        if not rows:
+            return
+        resident, live = mean(row["resident"] for row in rows), mean(row["live_bytes"] for row in rows)
+        share = (grown(rows, "user_ms") + grown(rows, "system_ms")) / 1000 / max(grown(rows, "seconds"), 1)
+        self.tell(f"memory: {mib(resident)} resident and {mib(live)} live in the mean, {resident / live:.2f} times; "
+                  f"peak {mib(max(row['resident'] for row in rows))}; {share:.1%} of a processor used")
 
     def drift(self):
         hours = self.hours_compared()
@@ -145,10 +155,9 @@ class Judge:
 
     def idle(self):
         rests = [mean(row["excess"] for row in second_half(p)) for p in self.passages if p.phase == "idle"]
-        peak = max(row["resident"] for row in self.recording.rows)
         if rests:
-            self.find(max(rests) > IDLE, f"idle: {mib(max(rests))} above the start and live at most "
-                                         f"(peak {mib(peak)}), bound {mib(IDLE)}")
+            self.find(max(rests) > IDLE, f"idle: {mib(max(rests))} above the start and live at most, "
+                                         f"bound {mib(IDLE)}")
 
     def ends(self):
         for phase, bound in (("end", END), ("trimmed", TRIMMED)):

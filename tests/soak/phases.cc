@@ -18,32 +18,24 @@ constexpr unsigned kTeeth = 4;
 // Low rates on purpose: the soak is to run beside other work for an hour. The largest blocks of `large` and
 // what realloc makes of them pass 32 MiB, from where a block is a mapping of its own.
 const Phase kCycle[kPhases] = {
-    {"ramp", Way::ramp, 2, 64 * kMiB, 50000, 20, 0, {kSmall}, false},
-    {"mixed", Way::steady, 4, 96 * kMiB, 100000, 50, 0, {kMixed[0], kMixed[1], kMixed[2]}, true},
-    {"shift_64", Way::steady, 2, 40 * kMiB, 100000, 0, 900, {{1000, 56, 64}}, true},
-    {"shift_200", Way::steady, 3, 96 * kMiB, 100000, 0, 0, {{1000, 192, 208}}, true},
-    {"large", Way::steady, 4, 192 * kMiB, 400, 400, 950, {kLarge[0], kLarge[1], kLarge[2]}, true},
-    {"short_threads",
-     Way::short_threads,
-     8,
-     64 * kMiB,
-     100000,
-     50,
-     0,
-     {kMixed[0], kMixed[1], kMixed[2]},
-     true},
-    {"hand_over", Way::hand_over, 8, 48 * kMiB, 100000, 0, 0, {{1000, 16, kKiB}}, true},
-    {"idle", Way::idle, 1, 64 * kKiB, 100, 0, 1000, {kSmall}, false},
-    {"burst", Way::burst, 6, 256 * kMiB, 50000, 20, 0, {{1000, 64, 4 * kKiB}}, false},
-    {"forks", Way::forks, 3, 64 * kMiB, 50000, 20, 0, {kMixed[0], kMixed[1], kMixed[2]}, true},
+    {"ramp", Way::kRamp, 2, 64 * kMiB, 50000, 20, 0, {kSmall}},
+    {"mixed", Way::kSteady, 4, 96 * kMiB, 100000, 50, 0, {kMixed[0], kMixed[1], kMixed[2]}},
+    {"shift_64", Way::kSteady, 2, 40 * kMiB, 100000, 0, 900, {{1000, 56, 64}}},
+    {"shift_200", Way::kSteady, 3, 96 * kMiB, 100000, 0, 0, {{1000, 192, 208}}},
+    {"large", Way::kSteady, 4, 192 * kMiB, 400, 400, 950, {kLarge[0], kLarge[1], kLarge[2]}},
+    {"short_threads", Way::kShortThreads, 8, 64 * kMiB, 100000, 50, 0, {kMixed[0], kMixed[1], kMixed[2]}},
+    {"hand_over", Way::kHandOver, 8, 48 * kMiB, 100000, 0, 0, {{1000, 16, kKiB}}},
+    {"idle", Way::kIdle, 1, 64 * kKiB, 100, 0, 1000, {kSmall}},
+    {"burst", Way::kBurst, 6, 256 * kMiB, 50000, 20, 0, {{1000, 64, 4 * kKiB}}},
+    {"forks", Way::kForks, 3, 64 * kMiB, 50000, 20, 0, {kMixed[0], kMixed[1], kMixed[2]}},
 };
 
 size_t live_target(const Phase& phase, double share) {
   const auto live = static_cast<double>(phase.live_bytes);
   switch (phase.way) {
-    case Way::ramp:
+    case Way::kRamp:
       return static_cast<size_t>(live * share);
-    case Way::burst: {
+    case Way::kBurst: {
       const double tooth = share * kTeeth - std::floor(share * kTeeth);
       const double height = tooth < 0.5 ? 2 * tooth : 2 - 2 * tooth;
       return static_cast<size_t>(live * (0.125 + 0.875 * height));

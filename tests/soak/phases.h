@@ -10,13 +10,13 @@ namespace ashlar::soak {
 
 // How live memory, and the threads that make it, behave within a phase.
 enum class Way {
-  ramp,           // live grows from nothing to the target
-  steady,         // live stays at the target, blocks are replaced at random
-  short_threads,  // the same, by threads that live for some hundred operations
-  hand_over,      // half of the threads allocate only, the other half free only
-  idle,           // everything but a few blocks is freed; then nothing is called; then very little
-  burst,          // live rises to the target and falls to an eighth of it, four times
-  forks,          // as steady, while children are forked
+  kRamp,          // live grows from nothing to the target
+  kSteady,        // live stays at the target, blocks are replaced at random
+  kShortThreads,  // the same, by threads that live for some hundred operations
+  kHandOver,      // half of the threads allocate only, the other half free only
+  kIdle,          // everything but a few blocks is freed; then nothing is called; then very little
+  kBurst,         // live rises to the target and falls to an eighth of it, four times
+  kForks,         // as kSteady, while children are forked
 };
 
 // Sizes as likely from 16 to 32 bytes as from 32 to 64.
@@ -35,7 +35,6 @@ struct Phase {
   unsigned resizes;   // of 1000 operations
   unsigned cleared;   // of 1000 blocks, freed at the start whatever the target
   Sizes sizes[3];
-  bool steady;  // live and sizes don't change from the phase's middle on: the budget shouldn't either
 };
 
 constexpr double kFullSeconds = 60;
