@@ -8,6 +8,8 @@ and what of it is used; what the program allocates and what goes back to the sys
 side by side. Needs python3-matplotlib.
 """
 import argparse
+import io
+import re
 import sys
 
 import matplotlib
@@ -89,7 +91,7 @@ def draw_budget(axis, recording):
     axis.fill_between(minutes(rows), mib(rows, "dirty_bytes"), color=GREEN, alpha=0.5, linewidth=0,
                       label="free pages, resident")
     axis.set_ylabel("MiB")
-    axis.set_title("The purge budget", loc="left", fontsize=11)
+    axis.set_title("Ashlar's purge budget", loc="left", fontsize=11)
 
 
 def draw_purging(axis, recording):
@@ -102,7 +104,7 @@ def draw_purging(axis, recording):
     axis.set_ylim(bottom=0)
     axis.set_ylabel("MiB a second")
     axis.set_xlabel("minutes; at each dotted line a cycle of ten phases begins")
-    axis.set_title("Allocated and returned", loc="left", fontsize=11)
+    axis.set_title("Allocated, and returned by Ashlar", loc="left", fontsize=11)
 
 
 def draw_cycles(axis, recording):
@@ -115,7 +117,7 @@ def draw_cycles(axis, recording):
     axis.set_ylabel("MiB")
     axis.set_ylim(bottom=0)
     axis.set_xlabel("cycle")
-    axis.set_title("Resident minus live, the second half of each phase, cycle by cycle", loc="left", fontsize=11)
+    axis.set_title("Ashlar: resident minus live, the second half of each phase, cycle by cycle", loc="left", fontsize=11)
 
 
 def draw(recording, others, path):
@@ -135,7 +137,11 @@ def draw(recording, others, path):
     for axis in axes:
         axis.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, fontsize=9, borderaxespad=0.2)
     cycles.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=5, fontsize=9)
-    figure.savefig(path, metadata={"Date": None})
+    drawn = io.StringIO()
+    figure.savefig(drawn, metadata={"Date": None})
+    # A tenth of a point is finer than any screen, and half of the file.
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(re.sub(r"\d+\.\d{2,}", lambda number: f"{float(number.group()):.1f}", drawn.getvalue()))
 
 
 def main():

@@ -14,6 +14,11 @@ COUNTERS = {
     "hole_purged_bytes", "purge_calls", "purge_failures",
 }  # fmt: skip
 REQUIRED = {"seconds", "cycle", "phase", "share", "live_bytes", "anonymous", "allocated_bytes", "failed_children"}
+# What a condensed recording goes without: nothing here or in judge.py and draw.py reads it.
+LEFT_OUT = {
+    "threads", "resident_live", "resident_foreign", "heap_live", "thread_caches", "purge_failures",
+    "voluntary_switches",
+}  # fmt: skip
 # Of a condensed row: the budget's range within it.
 RANGE = ("budget_least", "budget_most")
 OUTSIDE = ("start", "end", "trimmed")  # rows that are in no phase
@@ -88,10 +93,15 @@ def grown(rows, counter):
 
 
 def condensed(recording, seconds):
-    """Rows of `seconds` each: means of what is, the last of what grows. They are a recording, too."""
-    groups = []
+    """Rows of `seconds` each, counted from the start of each phase: means of what is, the last of what grows.
+
+    They are a recording, too.
+    """
+    groups, began, phase = [], 0, None
     for row in recording.rows:
-        key = (row["cycle"], row["phase"], int(row["seconds"] // seconds))
+        if (row["cycle"], row["phase"]) != phase:
+            began, phase = row["seconds"], (row["cycle"], row["phase"])
+        key = (phase, int((row["seconds"] - began) // seconds))
         if not groups or groups[-1][0] != key:
             groups.append((key, []))
         groups[-1][1].append(row)
@@ -99,7 +109,7 @@ def condensed(recording, seconds):
     for _, rows in groups:
         line = {}
         for column in recording.columns:
-            if column in WORDS or column in COUNTERS or column in ("cycle", "threads"):
+            if column in WORDS or column in COUNTERS or column == "cycle":
                 line[column] = rows[-1][column]
             else:
                 line[column] = mean(row[column] for row in rows)
@@ -115,7 +125,7 @@ def write_condensed(recording, seconds, path):
             return value
         return f"{value:.3f}" if column in ("seconds", "share") else f"{value:.0f}"
 
-    columns = [column for column in recording.columns if column not in RANGE]
+    columns = [column for column in recording.columns if column not in LEFT_OUT.union(RANGE)]
     columns += RANGE if recording.has_heap() else ()
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
