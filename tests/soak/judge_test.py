@@ -160,6 +160,11 @@ class Command(Files):
         bad = self.run_judge(self.written(recorded(end=8 * MIB)))
         self.assertEqual((bad.returncode, bad.stdout.splitlines()[-1]), (1, "1 bounds broken"))
 
+    def test_others_are_said_to_be_measured_only(self):
+        run = self.run_judge(self.written(recorded(end=8 * MIB), without=("dirty_budget",)))
+        self.assertEqual((run.returncode, run.stdout.splitlines()[-1]),
+                         (0, "measured, not judged: the bounds are Ashlar's"))
+
     def test_no_recording(self):
         for text in ("", "seconds,phase\n1,x\n", "not a table"):
             with open(self.path("other.csv"), "w", encoding="utf-8") as file:
