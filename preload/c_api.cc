@@ -142,14 +142,15 @@ ASHLAR_EXPORT void malloc_stats(void) { preload::write_malloc_stats(); }
 #ifdef ASHLAR_ARCHIVE
 // Whoever links malloc from the archive gets what happens at load and at exit with it.
 extern "C" const char ashlar_probe_anchor;
-__attribute__((used)) static const char* const g_probe_anchor = &ashlar_probe_anchor;
+__attribute__((used)) static const char* const kProbeAnchor = &ashlar_probe_anchor;
 extern "C" void ashlar_before_start();
-__attribute__((used)) static void (*const g_before_start_anchor)() = &ashlar_before_start;
+__attribute__((used)) static void (*const kBeforeStartAnchor)() = &ashlar_before_start;
 #endif
 
 #ifndef ASHLAR_TWINS
 // Who wants to know whether the process's malloc is this one: sanitizer.cc.
 extern "C" ASHLAR_HIDDEN_TWIN("malloc") void* ashlar_own_malloc(size_t);
+extern "C" ASHLAR_HIDDEN_TWIN("pvalloc") void* ashlar_own_pvalloc(size_t);
 
 // glibc's inner names, for programs that call them.
 #if __has_attribute(copy)

@@ -16,7 +16,7 @@
 #define ASHLAR_WEAK_IF_SHARED
 // Whoever takes the operators takes malloc too: libstdc++ stands behind this archive in the link, and its
 // calls of malloc would bring libc's.
-__attribute__((used)) static void* (*const g_malloc_anchor)(size_t) = &malloc;
+__attribute__((used)) static void* (*const kMallocAnchor)(size_t) = &malloc;
 #else
 #define ASHLAR_WEAK_IF_SHARED __attribute__((weak))
 #endif

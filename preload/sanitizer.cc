@@ -14,13 +14,29 @@
 
 // Of <sanitizer/allocator_interface.h>: every runtime with a malloc has it, and none without (UBSan's).
 extern "C" __attribute__((weak, visibility("default"))) int __sanitizer_get_ownership(const volatile void*);
-// malloc of c_api.cc under a name that nothing interposes.
+// Those of c_api.cc under names that nothing interposes.
 extern "C" __attribute__((visibility("hidden"))) void* ashlar_own_malloc(size_t);
+extern "C" __attribute__((visibility("hidden"))) void* ashlar_own_pvalloc(size_t);
+
+namespace {
+
+// True if the name that everybody is bound to is this function: a compiler may not assume that two symbols
+// differ.
+bool is_bound_to(void* (*name)(size_t), void* (*own)(size_t)) {
+  __asm__("" : "+r"(name));
+  return name == own;
+}
+
+// Of two names, since the address of one may be an entry of the program itself, which calls ours: where a
+// program that is not position-independent takes malloc's address. Nobody takes pvalloc's.
+bool serves() { return is_bound_to(malloc, ashlar_own_malloc) || is_bound_to(pvalloc, ashlar_own_pvalloc); }
+
+}  // namespace
 
 // Right before the heap starts (heap/init.cc), in whoever asks for memory first.
 extern "C" void ashlar_before_start() {
   if (ASHLAR_LIKELY(&__sanitizer_get_ownership == nullptr)) return;
-  if (&malloc != &ashlar_own_malloc) return;  // malloc's address is the one that everybody is bound to
+  if (!serves()) return;
   ashlar::os::Message message;
   message.text("this program has a sanitizer with a malloc of its own (Address-, Thread-, Leak- or ");
   message.text(

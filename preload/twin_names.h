@@ -4,6 +4,7 @@
 
 #include "ashlar/malloc.h"
 
+// NOLINTBEGIN(readability-identifier-naming): the names of malloc(3)
 #define malloc ashlar_malloc
 #define calloc ashlar_calloc
 #define realloc ashlar_realloc
@@ -20,3 +21,4 @@
 #define malloc_trim ashlar_malloc_trim
 #define malloc_info ashlar_malloc_info
 #define malloc_stats ashlar_malloc_stats
+// NOLINTEND(readability-identifier-naming)

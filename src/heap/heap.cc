@@ -86,7 +86,7 @@ ASHLAR_NOINLINE void* retry_exhausted(size_t size, size_t alignment, Try attempt
   }
   {
     SlowPath section;
-    g_pages.heed_limits();
+    g_pages.heed_limits(size);
   }
   purge();
   void* const p = attempt();

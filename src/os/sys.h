@@ -12,6 +12,7 @@ namespace ashlar::os::sys {
 
 inline constexpr intptr_t kNoMemory = -12;  // -ENOMEM
 inline constexpr intptr_t kInvalid = -22;   // -EINVAL
+inline constexpr intptr_t kAgain = -11;     // -EAGAIN
 
 // True for a result that is an error; addresses are never in the last page.
 constexpr bool failed(intptr_t result) {
@@ -43,6 +44,7 @@ void sleep_ns(uint64_t nanoseconds);
 
 // The process's soft limits, in bytes.
 inline constexpr int kLimitData = 2;          // RLIMIT_DATA: private memory that may be written
+inline constexpr int kLimitLocked = 8;        // RLIMIT_MEMLOCK: what mlock and mlockall lock
 inline constexpr int kLimitAddressSpace = 9;  // RLIMIT_AS: all mappings, reserved ones too
 inline constexpr uint64_t kNoLimit = UINT64_MAX;
 intptr_t limit(int resource, uint64_t* soft);

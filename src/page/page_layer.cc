@@ -1,6 +1,7 @@
 #include "page/page_layer.h"
 
 #include "os/fatal.h"
+#include "os/sys.h"
 
 namespace ashlar::page {
 
@@ -38,6 +39,11 @@ void PageLayer::configure_purge(const Config& config) {
   config_.purge_floor = config.purge_floor;
   config_.purge_share = config.purge_share;
   config_.regret_limit = config.regret_limit;
+}
+
+void PageLayer::heed_limits(size_t wanted) {
+  LockGuard guard(lock_);
+  if (bytes_to_pages_up(wanted) <= g_window_owner.capacity()) g_window_owner.heed_limits(os::sys::kNoMemory);
 }
 
 // How much to open when `need` more pages are needed. Small at first: with huge pages set to

@@ -73,9 +73,9 @@ class PageLayer {
   // Gives all free dirty pages back (source sbrk: lowers the break too). Pages given back.
   size_t purge_all();
 
-  // Reads the limits of the process, for one may have been set since: when memory is exhausted, before
-  // purge_all.
-  void heed_limits();
+  // Reads the limits of the process, for one may have been set since: when `wanted` bytes can't be had,
+  // before purge_all. Not for sizes that no limit would be to blame for.
+  void heed_limits(size_t wanted);
 
   // One madvise over pages that the caller owns, of which `resident` may be resident; counted. False: the
   // pages stay as they were.

@@ -238,10 +238,10 @@ size_t PageLayer::close_end_locked(PageCount least) {
   }
   recent_purged_ += dirty;
   if (end > given_back_end_) given_back_end_ = end;
-  for (PageIndex chunk = tail; chunk < end;
-       chunk += kPagesPerChunk) {  // new pages when they are opened again
+  // New pages when they are opened again; clean records stay untouched.
+  for (PageIndex chunk = tail; chunk < end; chunk += kPagesPerChunk) {
     const PageCount count = end - chunk < kPagesPerChunk ? end - chunk : kPagesPerChunk;
-    if (count_dirty(chunk, count) > 0) set_dirty(chunk, count, false);  // the other records stay untouched
+    if (count_dirty(chunk, count) > 0) set_dirty(chunk, count, false);
   }
   if (counters_.closed_chunks > 0) forget_closed_locked(chunk_of_page(tail), chunk_of_page(end - 1) + 1);
   return end - tail;
@@ -254,14 +254,9 @@ void PageLayer::forget_closed_locked(ChunkIndex from, ChunkIndex end) {
   }
 }
 
-void PageLayer::heed_limits() {
-  LockGuard guard(lock_);
-  g_window_owner.heed_limits();
-}
-
 size_t PageLayer::purge_all() {
   LockGuard guard(lock_);
-  g_window_owner.leave_room_for_others(Window::Room::kAccessible);
+  g_window_owner.probe_room_for_others(Window::Room::kAccessible);
   regret_pages_ = 0;
   const size_t before = counters_.purged_pages;
   purge_locked(0, SIZE_MAX);

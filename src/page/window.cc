@@ -144,7 +144,7 @@ bool Window::open_metadata(PageCount end) {
 
 PageCount Window::open(PageCount need, PageCount wish, PageIndex* start) {
   // At first the limits have just been read; and a window that is limited grows by mappings itself.
-  if (opened() > 0 && !is_limited()) leave_room_for_others(Room::kAddresses);
+  if (opened() > 0 && !is_limited()) probe_room_for_others(Room::kAddresses);
   const PageCount room = capacity_pages_ - opened();
   if (need > room) return 0;
   if (wish > room) wish = room;
@@ -168,7 +168,7 @@ PageCount Window::open_mmap(PageCount need, PageCount wish) {
     // through a hand-over that orders this store as well. Release costs nothing on x86-64 and is not relied
     // on.
     g_window.pages.store(end, std::memory_order_release);
-    if (asked > need || locked_) note_locked(end - grain, pages_to_bytes(grain));
+    if (asked > need || locked_) note_locked(end - grain);
     return count;
   }
   return 0;

@@ -53,12 +53,13 @@ class Window {
   bool lower_break(PageCount pages);
 
   // Finds out whether others can still map memory, and reads the limits when they can't, for one may have
-  // been set since. When the reservation no longer fits into half of RLIMIT_AS, the unopened part of it goes
-  // back; it grows in place afterwards, as `open` needs.
+  // been set since. The unopened part of the reservation goes back then, if a limit is what stands in their
+  // way or is less than twice the reservation; it grows in place afterwards, as `open` needs.
   enum class Room { kAddresses, kAccessible };  // as RLIMIT_AS counts; as RLIMIT_DATA counts too
-  void leave_room_for_others(Room room);
-  void heed_limits();
-  // Addresses are scarce: RLIMIT_AS has no room for the whole reservation. Needs no lock.
+  void probe_room_for_others(Room room);
+  // `refusal`: with what the kernel refused a mapping; 0: nothing is known of one.
+  void heed_limits(intptr_t refusal = 0);
+  // Addresses are scarce: a limit has no room for the whole reservation. Needs no lock.
   bool is_limited() const { return limited_.load(std::memory_order_relaxed); }
   // The heap alone has more than half of what RLIMIT_AS allows. LOCKS: the page lock.
   bool is_tight() const { return is_limited() && pages_to_bytes(opened()) > address_limit_ / 2; }
@@ -102,7 +103,7 @@ class Window {
   bool try_reserve(size_t chunks, size_t capacity_chunks);
   bool open_metadata(PageCount end);
   bool reserve_up_to(PageCount end);
-  void note_locked(PageIndex page, size_t size);
+  void note_locked(PageIndex page);
   void give_back_unopened();
   PageCount open_mmap(PageCount need, PageCount wish);
   PageCount open_sbrk(PageCount need, PageCount wish, PageIndex* start);

@@ -3,13 +3,14 @@
 //
 // RLIMIT_AS counts reserved addresses, and an opening by mprotect takes no new ones: a limit that the program
 // sets later would be ignored by the heap while every mapping of anybody else failed. So each opening step
-// tries what others would: a mapping. Only when that fails the limits are read, and a reservation that is
-// more than half of what RLIMIT_AS allows is cut down to what is opened; from then on the window grows by
-// mapping what follows, which the kernel checks.
+// tries what others would: a mapping. Only when that fails the limits are read, and the reservation is cut
+// down to what is opened; from then on the window grows by mapping what follows, which the kernel checks. The
+// same where the process has locked its memory: RLIMIT_MEMLOCK counts reserved addresses too.
 //
 // A program may have locked itself into a few system calls by now (seccomp), on pain of death. Once the heap
 // has started it therefore makes the ones alone that every malloc makes - mmap, munmap, mprotect, madvise,
-// mremap, futex - as long as memory can be had (docs/decisions/limits.md).
+// mremap, futex - as long as memory can be had and threads don't wait long for each other
+// (docs/decisions/limits.md).
 //
 // LOCKS: the page lock is held for all of it, but for close_chunk and reopen_chunk, which need none.
 #include <sys/mman.h>
@@ -26,32 +27,49 @@ namespace {
 
 constexpr size_t kRoomForOthers = 16 * kMiB;  // the stacks of a thread or two
 
-uint64_t read_limit(int resource) {
-  uint64_t soft = os::sys::kNoLimit;
-  return failed(os::sys::limit(resource, &soft)) ? os::sys::kNoLimit : soft;
+// The soft limit; `otherwise` where it can't be read.
+uint64_t read_limit(int resource, uint64_t otherwise) {
+  uint64_t soft = 0;
+  return failed(os::sys::limit(resource, &soft)) ? otherwise : soft;
+}
+
+// Advice about memory that nobody has touched changes nothing; for locked memory the kernel refuses it.
+bool is_locked_memory(uintptr_t start) {
+  return os::sys::madvise(reinterpret_cast<void*>(start), os::page_size(), MADV_DONTNEED) ==
+         os::sys::kInvalid;
 }
 
 }  // namespace
 
 // PERF: two system calls; reading the two limits takes as many.
-void Window::leave_room_for_others(Room room) {
-  const bool accessible = room == Room::kAccessible && !locked_;  // locked, it would become resident
-  const int protection = accessible ? PROT_READ | PROT_WRITE : PROT_NONE;
-  const intptr_t result = os::sys::mmap(nullptr, kRoomForOthers, protection, MAP_NORESERVE);
+void Window::probe_room_for_others(Room room) {
+  const intptr_t result = os::sys::mmap(nullptr, kRoomForOthers, PROT_NONE, MAP_NORESERVE);
   if (failed(result)) {
-    heed_limits();
-  } else {
-    unmap(static_cast<uintptr_t>(result), static_cast<uintptr_t>(result) + kRoomForOthers);
+    heed_limits(result);
+    return;
   }
+  const uintptr_t start = static_cast<uintptr_t>(result);
+  // What is accessible counts. Locked memory would become resident for it.
+  if (room == Room::kAccessible && !is_locked_memory(start) &&
+      failed(os::sys::mprotect(reinterpret_cast<void*>(start), kRoomForOthers, PROT_READ | PROT_WRITE))) {
+    heed_limits(os::sys::kNoMemory);
+  }
+  unmap(start, start + kRoomForOthers);
 }
 
-void Window::heed_limits() {
-  data_limit_ = read_limit(os::sys::kLimitData) != os::sys::kNoLimit;
-  const uint64_t limit = read_limit(os::sys::kLimitAddressSpace);
-  if (limit == address_limit_) return;
+void Window::heed_limits(intptr_t refusal) {
+  const uint64_t kNone = os::sys::kNoLimit;
+  data_limit_ = read_limit(os::sys::kLimitData, data_limit_ ? 0 : kNone) != kNone;
+  uint64_t limit = read_limit(os::sys::kLimitAddressSpace, address_limit_);
+  if (refusal == os::sys::kAgain) {  // locked memory, of which reserved addresses count too
+    const uint64_t locked = read_limit(os::sys::kLimitLocked, limit);
+    if (locked < limit) limit = locked;
+  }
+  const bool refused = refusal != 0 && limit != kNone && !is_limited();
+  if (limit == address_limit_ && !refused) return;
   address_limit_ = limit;
-  if (limit == os::sys::kNoLimit) limited_ = false;
-  if (mapping_end_ - mapping_start_ > limit / 2) give_back_unopened();
+  if (limit == kNone) limited_ = false;
+  if (refused || mapping_end_ - mapping_start_ > limit / 2) give_back_unopened();
 }
 
 // The heap behind what is opened, and the metadata for more than the limit lets anybody have.
@@ -127,11 +145,6 @@ bool Window::reopen_chunk(ChunkIndex chunk) {
   return !failed(os::sys::mprotect(start, kChunkSize, PROT_READ | PROT_WRITE));
 }
 
-// Advice about a page that was just opened and that nobody has touched changes nothing; for locked memory the
-// kernel refuses it with EINVAL.
-void Window::note_locked(PageIndex page, size_t size) {
-  locked_ =
-      os::sys::madvise(reinterpret_cast<void*>(page_address(page)), size, MADV_DONTNEED) == os::sys::kInvalid;
-}
+void Window::note_locked(PageIndex page) { locked_ = is_locked_memory(page_address(page)); }
 
 }  // namespace ashlar::page

@@ -42,6 +42,7 @@ constinit std::atomic<bool> g_always[kCalls];
 constinit std::atomic<uint64_t> g_counts[kCalls];
 constinit std::atomic<uint64_t> g_failures[kCalls];
 constinit std::atomic<size_t> g_mmap_from{0};
+constinit std::atomic<int> g_mmap_error{ENOMEM};
 constinit std::atomic<size_t> g_open_limit{0};
 constinit std::atomic<size_t> g_opened{0};
 constinit std::atomic<size_t> g_page_size{0};
@@ -207,7 +208,10 @@ void fail_nth(uint64_t nth) {
 }
 bool nth_was_reached() { return g_nth.load() != 0 && g_seen.load() >= g_nth.load(); }
 void fail_always(Call call, bool fail) { g_always[static_cast<unsigned>(call)] = fail; }
-void fail_mmap_from(size_t bytes) { g_mmap_from = bytes; }
+void fail_mmap_from(size_t bytes, int error) {
+  g_mmap_from = bytes;
+  g_mmap_error = error;
+}
 void limit_opened(size_t bytes) {
   g_opened = 0;
   g_open_limit = bytes;
@@ -226,7 +230,8 @@ using fakes::misaligned;
 
 intptr_t mmap(void* hint, size_t size, int protection, int flags) {
   const size_t from = fakes::g_mmap_from.load();
-  if (fails(Call::kMmap) || (from != 0 && size >= from && fail(Call::kMmap))) return -ENOMEM;
+  if (fails(Call::kMmap)) return -ENOMEM;
+  if (from != 0 && size >= from && fail(Call::kMmap)) return -fakes::g_mmap_error.load();
   const uintptr_t address = reinterpret_cast<uintptr_t>(hint);
   if (address > fakes::g_highest_hint.load()) fakes::g_highest_hint = address;
   if (misaligned(hint, 0)) return -EINVAL;

@@ -34,8 +34,8 @@ bool nth_was_reached();
 // All calls of this kind fail until told otherwise.
 void fail_always(Call call, bool fail);
 
-// mmap of this many bytes or more fails; 0: no such limit.
-void fail_mmap_from(size_t bytes);
+// mmap of this many bytes or more fails with -error; 0: no such limit.
+void fail_mmap_from(size_t bytes, int error = 12);  // ENOMEM
 
 // mprotect fails once it has made this many bytes accessible in all; 0: no such limit.
 void limit_opened(size_t bytes);

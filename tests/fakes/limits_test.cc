@@ -1,6 +1,7 @@
 // The heap under the limits of its process: RLIMIT_AS at the start and later, accessible memory that counts
 // (RLIMIT_DATA, strict commit), locked memory, a full table of mappings (traps.md 27-30, 38). The limits are
 // faked where only their reading matters, and real where the kernel is to enforce them. Each test in a child.
+#include <errno.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -214,11 +215,26 @@ TEST(AddressLimit, WhatTheBudgetKeepsStays) {
 TEST(AddressLimit, ALimitWithRoomForTheWindowChangesNothing) {
   EXPECT_EQ(test::run_in_child([] {
               start_with_window(1024 * kMiB);
-              limit_addresses_later(64 * 1024 * kMiB);
+              fakes::set_limit(kLimitAddressSpace, 64 * 1024 * kMiB);
               std::vector<Block> blocks = make_many(1000, 20 * kMiB);
               EXPECT_FALSE(g_window_owner.is_limited());
               EXPECT_EQ(pages_to_bytes(g_window_owner.reserved()), 1024 * kMiB);
               free_all(blocks);
+            }),
+            0);
+}
+
+// The limit has room for the window twice, but others have used up the rest of it.
+TEST(AddressLimit, OthersThatRunIntoItGetTheUnopenedWindow) {
+  EXPECT_EQ(test::run_in_child([] {
+              start_with_window(1024 * kMiB);
+              limit_addresses_later(64 * 1024 * kMiB);
+              std::vector<Block> blocks = make_many(1000, 20 * kMiB);
+              EXPECT_TRUE(g_window_owner.is_limited());
+              EXPECT_LT(pages_to_bytes(g_window_owner.reserved()), 64 * kMiB);
+              EXPECT_GE(blocks.size() * 1000, 20 * kMiB);
+              free_all(blocks);
+              EXPECT_EQ(debug::verify_heap(2), 0);
             }),
             0);
 }
@@ -494,6 +510,42 @@ TEST(LockedMemory, StepsAreSmallAndPagesAreNotTrusted) {
     EXPECT_FALSE(g_window_owner.is_locked());
     free_all(last);
     EXPECT_EQ(debug::verify_heap(2), 0);
+  });
+  if (result == 77) GTEST_SKIP() << "mlockall is not permitted here";
+  EXPECT_EQ(result, 0);
+}
+
+// The kernel counts reserved addresses against RLIMIT_MEMLOCK where memory is locked, and refuses others'
+// mappings with EAGAIN.
+TEST(LockedMemory, WhereItsLimitIsReachedTheUnopenedWindowGoesBack) {
+  EXPECT_EQ(test::run_in_child([] {
+              const size_t before = mapped_bytes();
+              start_with_window(16 * 1024 * kMiB);
+              fakes::fail_mmap_from(8 * kMiB, EAGAIN);
+              fakes::set_limit(os::sys::kLimitLocked, kLimit);
+              std::vector<Block> blocks = make_many(1000, 20 * kMiB);
+              EXPECT_GE(blocks.size() * 1000, 20 * kMiB);
+              EXPECT_TRUE(g_window_owner.is_limited());
+              EXPECT_LT(mapped_bytes() - before, 70 * kMiB);
+              free_all(blocks);
+              EXPECT_EQ(debug::verify_heap(2), 0);
+            }),
+            0);
+}
+
+// What a trim tries for others does not become resident in a process that has locked its memory meanwhile.
+TEST(LockedMemory, ATrimTouchesNothing) {
+#ifdef ASHLAR_TEST_SANITIZED
+  GTEST_SKIP() << "a sanitizer's shadow cannot be locked";
+#endif
+  const int result = test::run_in_child([] {
+    start_with_window(1024 * kMiB);
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) _exit(77);
+    rusage before{}, after{};
+    getrusage(RUSAGE_SELF, &before);
+    purge();
+    getrusage(RUSAGE_SELF, &after);
+    EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 4096);  // KiB
   });
   if (result == 77) GTEST_SKIP() << "mlockall is not permitted here";
   EXPECT_EQ(result, 0);

@@ -173,6 +173,27 @@ void lose_privilege() {
   if (syscall(SYS_capset, &header, none) != 0) cannot("capset");
 }
 
+// A daemon that locks its memory as root and gives the privilege up: from then on RLIMIT_MEMLOCK counts every
+// address that is mapped. Others can map memory and make threads.
+void lock_as_a_daemon() {
+  use_heap();
+  limit(RLIMIT_MEMLOCK, 64 * kMiB);
+  if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) cannot("mlockall");
+  lose_privilege();
+  static void* blocks[8000];
+  for (void*& p : blocks) {
+    p = std::malloc(1000);
+    REQUIRE(p != nullptr);
+  }
+  void* const theirs = mmap(nullptr, kMiB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(theirs != MAP_FAILED);
+  munmap(theirs, kMiB);
+  use_threads(4);
+  for (void* p : blocks)
+    std::free(p);
+  REQUIRE(interface_test::heap_faults() == 0);
+}
+
 void lock_memory(bool privileged, size_t memlock) {
   use_heap();
   if (!privileged) {
@@ -338,8 +359,15 @@ int run(int argc, char** argv) {
   const rlim_t limit_bytes = 200 * kMiB;
   if (is("as_start")) start_again_with(RLIMIT_AS, limit_bytes, argv, "exhaust");
   if (is("data_start")) start_again_with(RLIMIT_DATA, limit_bytes, argv, "exhaust");
+  if (is("as_unreadable")) start_again_with(RLIMIT_AS, limit_bytes, argv, "exhaust_unreadable");
   if (is("exhaust")) {
     exhaust(120 * kMiB);
+  } else if (is("exhaust_unreadable")) {  // prlimit is refused from now on
+    std::free(std::malloc(opaque<size_t>(100)));
+    refuse(SYS_prlimit64);
+    exhaust(120 * kMiB);
+  } else if (is("mlock_daemon")) {
+    lock_as_a_daemon();
   } else if (is("as_later") || is("data_later")) {
     use_heap();
     limit(is("as_later") ? RLIMIT_AS : RLIMIT_DATA, limit_bytes);

@@ -38,11 +38,14 @@ ChildResult run_victim(const std::vector<std::string>& arguments,
 // 27, 37. ENOMEM when nothing is left, and everything can be had again; threads can be made.
 TEST(AddressLimit, AtTheStart) { EXPECT_GOES_ON(run_victim({"as_start"})); }
 TEST(AddressLimit, SetByTheProgram) { EXPECT_GOES_ON(run_victim({"as_later"})); }
+TEST(AddressLimit, ThatCannotBeReadAgain) { EXPECT_GOES_ON(run_victim({"as_unreadable"})); }
 TEST(DataLimit, AtTheStart) { EXPECT_GOES_ON(run_victim({"data_start"})); }
 TEST(DataLimit, SetByTheProgram) { EXPECT_GOES_ON(run_victim({"data_later"})); }
 
 // 29.
 TEST(LockedMemory, WithPrivilege) { EXPECT_GOES_ON(run_victim({"mlock"})); }
+
+TEST(LockedMemory, OfADaemonThatGivesItsPrivilegeUp) { EXPECT_GOES_ON(run_victim({"mlock_daemon"})); }
 
 // Without, mlockall(MCL_CURRENT) compares all addresses with RLIMIT_MEMLOCK: the option makes them few.
 TEST(LockedMemory, WithoutPrivilegeASmallWindowFitsIntoTheLimit) {
@@ -66,17 +69,17 @@ TEST_P(Refused, LaterItGoesOn) { EXPECT_GOES_ON(run_victim({"seccomp", GetParam(
 class RefusedFromTheStart : public testing::TestWithParam<const char*> {};
 TEST_P(RefusedFromTheStart, ItStarts) { EXPECT_GOES_ON(run_victim({"seccomp_start", GetParam()})); }
 
-const auto name_of = [](const auto& one) { return std::string(one.param); };
+const auto kNameOf = [](const auto& one) { return std::string(one.param); };
 INSTANTIATE_TEST_SUITE_P(Each, Refused,
                          testing::Values("membarrier", "getrandom", "process_madvise", "mincore", "mremap",
                                          "madvise", "munmap", "prlimit64", "openat", "sched_yield", "brk",
                                          "mprotect"),
-                         name_of);
+                         kNameOf);
 // Without openat and mprotect no program is loaded.
 INSTANTIATE_TEST_SUITE_P(Each, RefusedFromTheStart,
                          testing::Values("membarrier", "getrandom", "process_madvise", "mincore", "mremap",
                                          "madvise", "prlimit64", "sched_yield"),
-                         name_of);
+                         kNameOf);
 
 // A filter that kills the process at any call but those that every malloc makes.
 TEST(Sandbox, TheHeapMakesNoRareCallOnceItHasStarted) { EXPECT_GOES_ON(run_victim({"sandbox"})); }
