@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/options.h"
+#include "os/system.h"
 #include "stats_support.h"
 
 namespace ashlar::stats {
@@ -121,7 +122,11 @@ TEST_F(BooksTest, PurgesAreCounted) {
   EXPECT_GE(after->hole_purged_bytes, before->hole_purged_bytes);
   EXPECT_GT(after->purge_calls, before->purge_calls);
   EXPECT_EQ(after->purge_failures, 0u);
-  EXPECT_EQ(after->dirty_bytes, 0u);
+  if (os::page_size() == kPageSize) {
+    EXPECT_EQ(after->dirty_bytes, 0u);
+  } else {  // what shares a larger page of the kernel's with live blocks stays: less than one at either end
+    EXPECT_LT(after->dirty_bytes, 2 * os::page_size() * (after->large_blocks + 1));
+  }
 }
 
 TEST_F(BooksTest, JsonIsTheStruct) {
