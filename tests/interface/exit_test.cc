@@ -11,7 +11,7 @@ namespace {
 class Exit : public testing::TestWithParam<const char*> {};
 
 TEST_P(Exit, FreesInEveryHook) {
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < (kEmulated ? 5 : 20); ++round) {
     const ChildResult result = run_child({ASHLAR_EXIT_HOOKS, GetParam()}, {}, 30);
     ASSERT_FALSE(result.hung);
     ASSERT_EQ(result.signal, 0) << result.err;
