@@ -24,8 +24,8 @@ void expect_limits() {
   }
   ASSERT_EQ(bytes, t_cache.capacity_bytes);
   ASSERT_LE(bytes, g_options.cache_bytes + largest);
-  // The index is not known to the compiler: gcc 12's null sanitizer takes the address of a thread-local variable
-  // that begins there for null.
+  // The index is not known to the compiler: gcc 12's null sanitizer takes the address of a thread-local
+  // variable that begins there for null.
   const volatile unsigned first = 0;
   const Bin& none = t_cache.bins[first];
   ASSERT_EQ(none.head, nullptr);
