@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kKernelThread = 0x00200000;  // PF_KTHREAD in the flags of /proc/PID/stat
 constexpr std::size_t kFlagsField = 6;               // counted behind the name
+constexpr std::uint64_t kNobody = 3;                 // of kernel.yama.ptrace_scope
 
 std::string directory(pid_t pid) { return fmt::format("/proc/{}", pid); }
 
@@ -79,6 +80,13 @@ std::optional<std::string> absent_reason(const Tree& tree, pid_t pid) {
 Finding access_finding(const Tree& tree, pid_t pid, uid_t caller) {
   const std::string status = tree.read(directory(pid) + "/status").value_or("");
   const auto ids = users(status);
+  const std::uint64_t scope = tree.number("/proc/sys/kernel/yama/ptrace_scope").value_or(0);
+  // Before the others: neither root nor a capability helps then.
+  if (scope >= kNobody) {
+    return forbidden(fmt::format("kernel.yama.ptrace_scope is {}", scope),
+                     "Nobody may then look into processes, root neither, until the machine is started again.",
+                     "Start the program under it instead: ashlar run --verbose -- PROGRAM asks the library.");
+  }
   if (caller == 0) {
     return forbidden(
         "this root may not look into it",
@@ -94,15 +102,11 @@ Finding access_finding(const Tree& tree, pid_t pid, uid_t caller) {
         "The memory of a process is shown to its own user and to root.",
         "Run this as root (sudo), or as that user.");
   }
-  const std::uint64_t scope = tree.number("/proc/sys/kernel/yama/ptrace_scope").value_or(0);
   if (scope != 0) {
-    return forbidden(
-        fmt::format("kernel.yama.ptrace_scope is {}", scope),
-        scope == 1   ? "A process may then look only into those that it started itself."
-        : scope == 2 ? "Only root may then look into processes."
-                     : "Nobody may then look into processes until the machine is started again.",
-        scope >= 3 ? "Start the program under it instead: ashlar run --verbose -- PROGRAM asks the library."
-                   : "Run this as root (sudo), or for the time being: sysctl kernel.yama.ptrace_scope=0.");
+    return forbidden(fmt::format("kernel.yama.ptrace_scope is {}", scope),
+                     scope == 1 ? "A process may then look only into those that it started itself."
+                                : "Only root may then look into processes.",
+                     "Run this as root (sudo), or for the time being: sysctl kernel.yama.ptrace_scope=0.");
   }
   return forbidden(
       "the process does not let itself be looked into",

@@ -64,6 +64,19 @@ TEST_F(AccessTest, TheSystemsSetting) {
   EXPECT_FALSE(says(access(1000).remedy, "sysctl")) << "3 stays until the next start";
 }
 
+TEST_F(AccessTest, TheSettingThatShutsOutRootToo) {
+  status("S (sleeping)", "1000\t1000\t1000\t1000");
+  fake_.put("/proc/sys/kernel/yama/ptrace_scope", "3\n");
+  for (const uid_t caller : {uid_t{0}, uid_t{1001}}) {
+    const Finding finding = access(caller);
+    EXPECT_TRUE(says(finding.found, "ptrace_scope is 3")) << caller << ": " << finding.found;
+    EXPECT_TRUE(says(finding.remedy, "ashlar run --verbose")) << finding.remedy;
+    EXPECT_FALSE(says(finding.remedy, "root") || says(finding.remedy, "SYS_PTRACE")) << finding.remedy;
+  }
+  fake_.put("/proc/sys/kernel/yama/ptrace_scope", "2\n");
+  EXPECT_TRUE(says(access(0).meaning, "CAP_SYS_PTRACE")) << "2 leaves it to the capability";
+}
+
 TEST_F(AccessTest, OneThatHidesItsMemory) {
   status("S (sleeping)", "1000\t1000\t1000\t1000");
   fake_.put("/proc/sys/kernel/yama/ptrace_scope", "0\n");
