@@ -9,6 +9,7 @@ cd "$scratch" || exit 1
 unset LD_PRELOAD ASHLAR_CONF ASHLAR_PROBE GLIBC_TUNABLES
 failures=0
 checks=0
+skipped=0
 status=0
 what=
 
@@ -17,6 +18,12 @@ fail() {
   echo "FAILED: $*"
   sed 's/^/    stdout: /' out
   sed 's/^/    stderr: /' err
+}
+
+# skip WHAT: what this machine does not let be tested.
+skip() {
+  skipped=$((skipped + 1))
+  echo "skipped: $*"
 }
 
 expect_status() {
@@ -55,6 +62,15 @@ wait_for_file() {
   fail "$what: $1 did not appear"
 }
 
+# expect_ends PID SECONDS: a background process of this shell ends by itself; killed when it does not. Its status
+# stays for `wait`.
+expect_ends() {
+  checks=$((checks + 1))
+  timeout "$2" tail -s 0.1 --pid="$1" -f /dev/null && return
+  fail "$what: process $1 still runs after $2 s"
+  kill -KILL "$1"
+}
+
 # run_tests PART...: each is a function test_PART; the sum, and the exit status.
 run_tests() {
   : >out
@@ -65,6 +81,6 @@ run_tests() {
     echo "-- $part"
     "test_$part"
   done
-  echo "$checks checks, $failures failures"
+  echo "$checks checks, $failures failures, $skipped skipped"
   [ "$failures" = 0 ]
 }

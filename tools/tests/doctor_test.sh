@@ -194,9 +194,9 @@ test_built_in_options() {
 
 test_set_id() {
   what="set-user-ID"
-  if [ "$(id -u)" != 0 ]; then echo "not tested: only root can make a set-user-ID program of another"; return; fi
+  if [ "$(id -u)" != 0 ]; then skip "only root can make a set-user-ID program of another"; return; fi
   if findmnt -no OPTIONS -T . | grep -qw nosuid || grep -q '^NoNewPrivs:.*1' /proc/self/status; then
-    echo "not tested: set-user-ID bits do nothing here"
+    skip "set-user-ID bits do nothing here"
     return
   fi
   cp plain setuid; chown 65534 setuid; chmod u+s setuid
@@ -217,7 +217,7 @@ test_jemalloc() {
   what="jemalloc"
   local jemalloc
   jemalloc=$(ldconfig -p | sed -n 's/.*libjemalloc\.so\.2 .* => //p' | head -n 1)
-  if [ -z "$jemalloc" ]; then echo "not tested: there is no libjemalloc.so.2"; return; fi
+  if [ -z "$jemalloc" ]; then skip "there is no libjemalloc.so.2"; return; fi
   cat >je.cc <<'CODE'
 #include <stddef.h>
 extern "C" void* mallocx(size_t, int);
@@ -235,7 +235,7 @@ test_sanitizer() {
   local kind
   for kind in address thread leak; do
     what="-fsanitize=$kind"
-    if ! "$compiler" "-fsanitize=$kind" -o sanitized main.cc 2>err; then echo "not tested: $what"; continue; fi
+    if ! "$compiler" "-fsanitize=$kind" -o sanitized main.cc 2>err; then skip "$what does not build"; continue; fi
     doctor -- ./sanitized; expect_status 1; expect "Sanitizer, which brings a malloc of its own"
     expect "It was not started."; never_ran
   done
@@ -286,7 +286,7 @@ time.sleep(60)' &
 
 test_strangers_process() {
   what="a process of another user"
-  if [ "$(id -u)" != 0 ] || ! command -v setpriv >/dev/null; then echo "not tested: needs root and setpriv"; return; fi
+  if [ "$(id -u)" != 0 ] || ! command -v setpriv >/dev/null; then skip "needs root and setpriv"; return; fi
   waiting
   cp "$ashlar" "$library" . && chmod 755 . ashlar
   setpriv --reuid=65534 --regid=65534 --clear-groups ./ashlar doctor --pid "$pid" >out 2>err; status=$?

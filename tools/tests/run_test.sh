@@ -82,7 +82,7 @@ test_sanitizers() {
     "$compiler -fsanitize=thread" "clang++ -fsanitize=address" "clang++ -fsanitize=memory"; do
     what=$compiler_and_option
     # shellcheck disable=SC2086
-    if ! $compiler_and_option -o sanitized plain.cc 2>err; then echo "not tested: $what"; continue; fi
+    if ! $compiler_and_option -o sanitized plain.cc 2>err; then skip "$what does not build"; continue; fi
     "$ashlar" run --lib "$library" -- ./sanitized >out 2>err; status=$?
     expect_status 125; expect_in err "cannot serve ./sanitized: built with "; expect_in err "without -fsanitize"
     expect_in err "not started"
@@ -103,7 +103,7 @@ test_setuid() {
     program=$(command -v su)
   fi
   if findmnt -no OPTIONS -T "$program" | grep -qw nosuid || grep -q '^NoNewPrivs:.*1' /proc/self/status; then
-    echo "not tested: set-user-ID bits do nothing here"
+    skip "set-user-ID bits do nothing here"
     return
   fi
   run -- "$program"; expect_status 125; expect_in err "set-user-ID"; expect_in err "LD_PRELOAD"
@@ -124,6 +124,8 @@ test_status_and_signals() {
     local pid=$!
     wait_for_file ready
     kill -"$signal" "$pid"
+    expect_ends "$pid" 30
+    kill -KILL -- -"$pid" 2>/dev/null # the session: the program, where the runner died without it
     wait "$pid"; status=$?
     expect_status 9
   done
