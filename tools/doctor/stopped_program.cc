@@ -49,6 +49,32 @@ unsigned long long& program_counter(user_regs_struct& registers) { return regist
 #error "no breakpoint known for this processor"
 #endif
 
+// A program that is followed is in a session of its own, whose process group has its number.
+constexpr int kEndingSignals[] = {SIGHUP, SIGINT, SIGTERM};
+volatile pid_t followed_group = 0;  // for the handler; one program is followed at a time
+
+void end_group(pid_t group) {
+  if (group > 0) kill(-group, SIGKILL);
+}
+
+// A Ctrl-C of the terminal does not reach another session. SA_RESETHAND: the signal then ends this process.
+void end_group_first(int signal) {
+  end_group(followed_group);
+  raise(signal);
+}
+
+void take_ending_signals(pid_t group) {
+  followed_group = group;
+  for (const int signal : kEndingSignals) {
+    struct sigaction action {};
+    if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;  // as of nohup
+    action = {};
+    action.sa_handler = end_group_first;
+    action.sa_flags = SA_RESETHAND;
+    sigaction(signal, &action, nullptr);
+  }
+}
+
 bool access_registers(pid_t pid, bool set, user_regs_struct& registers) {
   iovec piece{&registers, sizeof(registers)};
   return ptrace(set ? PTRACE_SETREGSET : PTRACE_GETREGSET, pid, NT_PRSTATUS, &piece) == 0;
@@ -70,9 +96,11 @@ StoppedProgram::StoppedProgram(const Launch& launch, Stop stop) {
 
 StoppedProgram::~StoppedProgram() {
   if (child_ <= 0 || ended_) return;
+  end_group(group_);
   kill(child_, SIGKILL);
   while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR)
     continue;
+  followed_group = 0;
 }
 
 void StoppedProgram::start(const Launch& launch, bool quiet) {
@@ -83,6 +111,9 @@ void StoppedProgram::start(const Launch& launch, bool quiet) {
   child_ = fork();
   if (child_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (child_ == 0) {
+    // A session: what a wrapper starts beside is ended with it, and without a terminal it cannot ask
+    // anything.
+    if (quiet) setsid();
     if (messages_.open()) dup2(messages_.get(), STDERR_FILENO);
     if (const int null = open("/dev/null", O_RDONLY | O_CLOEXEC); quiet && null >= 0)
       dup2(null, STDIN_FILENO);
@@ -100,6 +131,10 @@ void StoppedProgram::start(const Launch& launch, bool quiet) {
   if (read(exec_pipe.read.get(), &error, sizeof(error)) == sizeof(error)) {
     error_ = error == kNotTraceable ? std::string("this system does not let it be traced (ptrace)")
                                     : std::string(std::strerror(error));
+  }
+  if (quiet) {  // it has its session now, and waits at execve
+    group_ = child_;
+    take_ending_signals(group_);
   }
   int signal = 0;
   if (!wait_for_stop(&signal)) return;  // execve's own stop
@@ -125,6 +160,8 @@ bool StoppedProgram::wait_for_stop(int* signal, bool* executed) {
     }
     if (pid == child_ || (pid < 0 && errno != EINTR)) {
       ended_ = true;
+      end_group(group_);  // now: later its number may be another's
+      followed_group = 0;
       if (error_.empty()) {
         error_ = WIFSIGNALED(status)
                      ? fmt::format("signal {} ended it before its main function", WTERMSIG(status))

@@ -20,7 +20,8 @@ class StoppedProgram {
     kEntry,     // at the entry point of the program
     kAnswer,    // at the answer: Ashlar is linked into the program itself, whose constructors run behind it
     kFollowed,  // at the entry point of the first program that is no wrapper (is_wrapper): what wrappers do
-                // until then is done, with nothing to read and their output among the messages
+                // until then is done, with nothing to read and their output among the messages; what they
+                // started beside ends with it, also when SIGHUP, SIGINT or SIGTERM ends this process
   };
 
   /// Starts it.
@@ -45,6 +46,7 @@ class StoppedProgram {
   void read_answer();
 
   pid_t child_ = -1;
+  pid_t group_ = -1;  // the process group to end, where it is followed
   bool ended_ = false;
   std::string error_;
   Answer answer_;

@@ -314,6 +314,42 @@ test_wrappers() {
   doctor -- ./shim; expect_status 0; expect "/perl, stopped before main"; expect_not "wrapper"
 }
 
+# expect_gone FILE: the process whose number is there, a ./lingering, is gone, or goes within 20 s.
+expect_gone() {
+  checks=$((checks + 1))
+  [ -s "$1" ] || { fail "$what: nothing was started beside"; return; }
+  for _ in $(seq 200); do
+    [ "$(readlink "/proc/$(cat "$1")/exe")" = "$scratch/lingering" ] || return
+    sleep 0.1
+  done
+  fail "$what: what the wrapper started beside still runs"
+  kill -KILL "$(cat "$1")"
+}
+
+# What a wrapper started beside, or before, ends with doctor.
+# shellcheck disable=SC2016  # what is written there is for the wrappers to expand
+test_wrappers_children() {
+  cp "$(type -P sleep)" lingering
+  printf '#!/bin/sh\nrm -f started\n./lingering 300 &\necho $! >starting; mv starting started\n' >beginning
+  (cat beginning; echo 'exec ./plain') >wrapper; chmod +x wrapper
+  doctor --follow -- ./wrapper; expect_status 0; expect "followed to $scratch/plain"; never_ran; expect_gone started
+  cp beginning wrapper
+  doctor --follow -- ./wrapper; expect_status 1; expect "ended without executing a program"; expect_gone started
+  (cat beginning; echo 'wait') >wrapper
+  local signal
+  for signal in TERM INT HUP; do
+    rm -f started
+    what="ashlar doctor --follow, ended by SIG$signal"
+    env --default-signal="$signal" "$ashlar" doctor --lib "$library" --follow -- ./wrapper >out 2>err &
+    local pid=$!
+    wait_for_file started
+    kill -"$signal" "$pid"
+    expect_ends "$pid" 30
+    wait "$pid"; status=$?
+    expect_status "$((128 + $(kill -l "$signal")))"; expect_gone started
+  done
+}
+
 # Settings reach the checks; what each means is tested without a machine.
 test_environment_and_limits() {
   ASHLAR_CONF=nonsense:1 MALLOC_ARENA_MAX=2 doctor --conf purge_floor:x -- ./plain
@@ -392,4 +428,4 @@ test_command_line() {
   doctor -- ./main.cc; expect_status 126
 }
 
-run_tests served static not_loaded replaced_preload wrong_library beside built_in_options set_id another_malloc jemalloc sanitizer running_process strangers_process wrappers environment_and_limits report_that_cannot_be_written json a_missing_function damaged command_line
+run_tests served static not_loaded replaced_preload wrong_library beside built_in_options set_id another_malloc jemalloc sanitizer running_process strangers_process wrappers wrappers_children environment_and_limits report_that_cannot_be_written json a_missing_function damaged command_line
