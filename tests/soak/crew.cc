@@ -15,6 +15,7 @@ constexpr double kTick = 0.005;       // seconds
 constexpr double kLostAtMost = 0.05;  // a thread that was late by more does not make up for it
 constexpr double kApproach = 200000;  // operations a second, in all, towards the target
 constexpr double kForks = 5;          // a second
+constexpr double kAtLeast = 100;      // operations of a thread, however late it comes
 constexpr double kFasterAtMost = 4;   // where phases are shorter than kFullSeconds
 constexpr size_t kShortThreadOperations = 400;
 constexpr size_t kStackBytes = 256 << 10;
@@ -137,16 +138,19 @@ Work Crew::work_now(Pace& pace, unsigned number) const {
 }
 
 // One set a tick, and each thread sets of its own as far as the numbers allow; in a hand-over each serves
-// all. A set that somebody else has is passed over.
+// all. A set that somebody else has is passed over. One turn at least, so that on a loaded machine short
+// phases are none without any work.
 void Crew::serve(unsigned number) {
-  Pace pace = {now(), 0, 0, 0};
+  Pace pace = {now(), kAtLeast, kAtLeast, 0};
   const unsigned step = phase_->way == Way::kHandOver ? 1 : phase_->threads;
-  for (unsigned turn = number; wait_tick(pace, phase_->operations / phase_->threads, 0); turn += step) {
+  unsigned turn = number;
+  do {
     BlockSet& set = sets_[turn % kSets];
+    turn += step;
     if (pthread_mutex_trylock(set.mutex()) != 0) continue;
     work_on(set, work_now(pace, number));
     pthread_mutex_unlock(set.mutex());
-  }
+  } while (wait_tick(pace, phase_->operations / phase_->threads, 0));
 }
 
 namespace {
