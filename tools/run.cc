@@ -4,6 +4,8 @@
 #include "run.h"
 
 #include <fmt/format.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -90,12 +92,24 @@ bool report_answer(const RunRequest& request, const std::string& name, const std
   return !request.strict;
 }
 
+/// Ended by a signal that nobody sends to say `end`: a shell would tell it too.
+bool is_crash(int wait_status) {
+  if (!WIFSIGNALED(wait_status)) return false;
+  const int signal = WTERMSIG(wait_status);
+  return signal != SIGHUP && signal != SIGINT && signal != SIGTERM && signal != SIGPIPE;
+}
+
 int finish(const Launch& launch, const Outcome& outcome) {
   if (outcome.exec_error != 0) {
     say("{}: {}", launch.path, std::strerror(outcome.exec_error));
     return outcome.exec_error == ENOENT ? kExitNotFound : kExitNotExecutable;
   }
-  return outcome.killed ? kExitOurs : exit_code(outcome.wait_status);
+  if (outcome.killed) return kExitOurs;
+  if (is_crash(outcome.wait_status)) {
+    const int signal = WTERMSIG(outcome.wait_status);
+    say("{} was ended by signal {} ({})", launch.path, signal, strsignal(signal));
+  }
+  return exit_code(outcome.wait_status);
 }
 
 int run_unserved(Launch launch) {

@@ -143,6 +143,14 @@ Findings check_modules(const Image& image) {
     const bool known = std::any_of(std::begin(kPrograms), std::end(kPrograms),
                                    [&](std::string_view start) { return name.starts_with(start); });
     if (!known) continue;
+    if (name.starts_with("php") || name.starts_with("libphp")) {
+      findings.push_back({"RTLD_DEEPBIND", Severity::kWarning, "php up to 8.4 opens its modules with it",
+                          "A module then frees by libc's free what Ashlar allocated: with modules, such a "
+                          "php crashes before "
+                          "the script begins, under any preloaded malloc.",
+                          "php -n (no modules), the extensions that are built in, or php 8.5."});
+      continue;
+    }
     findings.push_back(
         {"RTLD_DEEPBIND", Severity::kNote,
          fmt::format("some versions of {} open their modules with it", name),

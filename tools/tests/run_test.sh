@@ -111,8 +111,8 @@ test_setuid() {
 
 test_status_and_signals() {
   run -- sh -c 'exit 7'; expect_status 7
-  run -- sh -c 'kill -TERM $$'; expect_status 143
-  run -- sh -c 'kill -SEGV $$'; expect_status 139
+  run -- sh -c 'kill -TERM $$'; expect_status 143; expect_not_in err "was ended by"
+  run -- sh -c 'kill -SEGV $$'; expect_status 139; expect_in err "was ended by signal 11 (Segmentation fault)"
   local signal
   for signal in TERM HUP USR1 INT; do
     rm -f ready

@@ -80,8 +80,11 @@ TEST_F(NeighbourTest, ValgrindsToolsThatReplaceMalloc) {
 
 TEST_F(NeighbourTest, ModulesOfProgramsThatBindDeeply) {
   EXPECT_EQ(only(check_modules(image_)).severity, Severity::kOk);
-  image_.objects[0].path = "/usr/bin/php8.2";
+  image_.objects[0].path = "/usr/sbin/named";
   EXPECT_EQ(only(check_modules(image_)).severity, Severity::kNote);
+  image_.objects[0].path = "/usr/bin/php8.2";
+  EXPECT_EQ(only(check_modules(image_)).severity, Severity::kWarning);
+  EXPECT_TRUE(says(only(check_modules(image_)), "php -n"));
   image_.objects[0].path = "/bin/program";
   image_.other_namespaces = true;
   EXPECT_EQ(only(check_modules(image_)).severity, Severity::kWarning);
