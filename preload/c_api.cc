@@ -141,7 +141,7 @@ ASHLAR_EXPORT void malloc_stats(void) { preload::write_malloc_stats(); }
 
 #ifdef ASHLAR_ARCHIVE
 // Whoever links malloc from the archive gets what happens at load and at exit with it.
-extern "C" const char ashlar_probe_anchor;
+extern "C" const char ashlar_probe_anchor;  // NOLINT(readability-identifier-naming): probe.cc
 __attribute__((used)) static const char* const kProbeAnchor = &ashlar_probe_anchor;
 extern "C" void ashlar_before_start();
 __attribute__((used)) static void (*const kBeforeStartAnchor)() = &ashlar_before_start;

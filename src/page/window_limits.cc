@@ -58,17 +58,17 @@ void Window::probe_room_for_others(Room room) {
 }
 
 void Window::heed_limits(intptr_t refusal) {
-  const uint64_t kNone = os::sys::kNoLimit;
-  data_limit_ = read_limit(os::sys::kLimitData, data_limit_ ? 0 : kNone) != kNone;
+  const uint64_t none = os::sys::kNoLimit;
+  data_limit_ = read_limit(os::sys::kLimitData, data_limit_ ? 0 : none) != none;
   uint64_t limit = read_limit(os::sys::kLimitAddressSpace, address_limit_);
   if (refusal == os::sys::kAgain) {  // locked memory, of which reserved addresses count too
     const uint64_t locked = read_limit(os::sys::kLimitLocked, limit);
     if (locked < limit) limit = locked;
   }
-  const bool refused = refusal != 0 && limit != kNone && !is_limited();
+  const bool refused = refusal != 0 && limit != none && !is_limited();
   if (limit == address_limit_ && !refused) return;
   address_limit_ = limit;
-  if (limit == kNone) limited_ = false;
+  if (limit == none) limited_ = false;
   if (refused || mapping_end_ - mapping_start_ > limit / 2) give_back_unopened();
 }
 
