@@ -6,6 +6,7 @@ Which program: --program; each is a test of its own in ctest.
 
 import argparse
 import os
+import subprocess
 
 import harness
 
@@ -40,11 +41,17 @@ def run_perl(bench):
 
 
 def run_php(bench):
-    # -n: without php.ini, which opens modules with RTLD_DEEPBIND up to php 8.4; their free() is then libc's,
-    # whatever malloc is preloaded (docs/programs.md).
+    # -n: without php.ini, which opens the modules.
     compare(bench, ["php", "-n", harness.source("work.php")])
     # Without its own memory manager every block is malloc's.
     compare(bench, ["php", "-n", harness.source("work.php")], env={"USE_ZEND_ALLOC": "0"})
+    # Up to 8.4 php opens modules with RTLD_DEEPBIND (docs/programs.md).
+    loaded = subprocess.run(["php", "-m"], capture_output=True, text=True, timeout=SECONDS).stdout.split()
+    needed = ["dom", "gd", "intl", "mbstring", "pdo_sqlite", "sqlite3", "xmlreader", "xsl"]
+    if missing := [module for module in needed if module not in loaded]:
+        raise harness.Failure("php has no module " + ", ".join(missing) + " (scripts/install-deps long)")
+    for environment in {}, {"USE_ZEND_ALLOC": "0"}:
+        compare(bench, ["php", harness.source("modules.php")], env=environment)
     return ["php"]
 
 

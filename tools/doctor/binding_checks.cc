@@ -72,7 +72,10 @@ Finding explain_target(const Evidence& evidence, std::size_t target, const Calle
         "They were opened by dlopen with RTLD_DEEPBIND (or linked with -Bsymbolic): their own libraries "
         "are searched first." +
         danger;
-    finding.remedy = "Open them without RTLD_DEEPBIND, or link them with libashlar.so.1 before libc.";
+    finding.remedy =
+        "Open them without RTLD_DEEPBIND (libashlar.so.1 leaves it out unless ASHLAR_CONF says "
+        "deepbind:keep), "
+        "or link them with libashlar.so.1 before libc.";
   }
   return finding;
 }

@@ -143,18 +143,12 @@ Findings check_modules(const Image& image) {
     const bool known = std::any_of(std::begin(kPrograms), std::end(kPrograms),
                                    [&](std::string_view start) { return name.starts_with(start); });
     if (!known) continue;
-    if (name.starts_with("php") || name.starts_with("libphp")) {
-      findings.push_back({"RTLD_DEEPBIND", Severity::kWarning, "php up to 8.4 opens its modules with it",
-                          "A module then frees by libc's free what Ashlar allocated: with modules, such a "
-                          "php crashes before "
-                          "the script begins, under any preloaded malloc.",
-                          "php -n (no modules), the extensions that are built in, or php 8.5."});
-      continue;
-    }
     findings.push_back(
         {"RTLD_DEEPBIND", Severity::kNote,
          fmt::format("some versions of {} open their modules with it", name),
-         "Such a module finds libc's malloc before Ashlar's.",
+         "The dlopen of libashlar.so.1 leaves the flag out, unless ASHLAR_CONF says deepbind:keep. Where "
+         "Ashlar "
+         "is linked in, or late, such a module finds libc's malloc first.",
          "When the modules are loaded: ashlar doctor --pid PID names those that go past Ashlar."});
   }
   if (image.other_namespaces) {

@@ -256,6 +256,9 @@ test_running_process() {
   doctor -v --pid "$pid"; expect_status 0; expect "by LD_PRELOAD"; expect "bound calls of malloc"
   kill "$pid"
   waiting ./libplugin.so deep
+  doctor --pid "$pid"; expect_status 0
+  kill "$pid"
+  ASHLAR_CONF=deepbind:keep waiting ./libplugin.so deep
   doctor --pid "$pid"; expect_status 1
   expect "libplugin.so: free, malloc go to libc.so.6, not to Ashlar"; expect "RTLD_DEEPBIND"
   kill "$pid"
