@@ -74,7 +74,8 @@ class PageLayer {
   size_t purge_all();
 
   // Reads the limits of the process, for one may have been set since: when `wanted` bytes can't be had,
-  // before purge_all. Not for sizes that no limit would be to blame for.
+  // before purge_all. Not for sizes beyond what the window could become: no limit is to blame for most of
+  // them, and a filter may kill at the calls that read them (docs/decisions/limits.md).
   void heed_limits(size_t wanted);
 
   // One madvise over pages that the caller owns, of which `resident` may be resident; counted. False: the
