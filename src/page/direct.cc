@@ -136,7 +136,23 @@ size_t DirectTable::size_of(const void* p) {
   return entry == nullptr ? 0 : entry->size;
 }
 
-// The entry is taken out while the pages move, so that nobody who maps the old address meanwhile
+void DirectTable::set_size_locked(Entry* entry, size_t size) {
+  bytes_ += size - entry->size;
+  entry->size = size;
+}
+
+// The end of a block that is smaller now. Where its addresses can't go back (vm.max_map_count, a filter) the
+// block keeps them, but not the memory.
+void DirectTable::release_end(uintptr_t start, size_t size, size_t old_size) {
+  void* const end = reinterpret_cast<void*>(start + size);
+  if (!failed(os::sys::munmap(end, old_size - size))) return;
+  os::sys::madvise(end, old_size - size, MADV_DONTNEED);
+  LockGuard guard(lock_);
+  Entry* const entry = find_locked(start);
+  if (entry != nullptr) set_size_locked(entry, old_size);
+}
+
+// A block that grows is taken out while its pages move, so that nobody who maps the old address meanwhile
 // finds a stale entry; moving_ keeps its place.
 void* DirectTable::resize(void* p, size_t size) {
   const uintptr_t start = reinterpret_cast<uintptr_t>(p);
@@ -147,11 +163,16 @@ void* DirectTable::resize(void* p, size_t size) {
     Entry* const entry = find_locked(start);
     if (entry == nullptr) return nullptr;
     old_size = entry->size;
-    if (old_size == new_size) return p;
-    if (!reserve_locked()) return nullptr;
-    erase_locked(find_locked(start));
-    ++moving_;
+    if (new_size < old_size) {
+      set_size_locked(entry, new_size);
+    } else if (new_size > old_size) {
+      if (!reserve_locked()) return nullptr;
+      erase_locked(find_locked(start));  // the table may have moved
+      ++moving_;
+    }
   }
+  if (new_size < old_size) release_end(start, new_size, old_size);
+  if (new_size <= old_size) return p;
   const intptr_t result = os::sys::mremap(p, old_size, new_size, MREMAP_MAYMOVE);
   const bool moved = !failed(result);
   LockGuard guard(lock_);

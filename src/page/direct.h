@@ -1,8 +1,8 @@
 // Direct mappings: the largest blocks, each a mapping of its own, and what the window has no room for.
 //
 // Owns the table of them, which is out of band: a pointer is looked up, never followed. Growing moves
-// pages, not bytes (mremap). Open addressing with linear probing over (start, size), in a mapping that
-// doubles; at most half full.
+// pages, not bytes (mremap); shrinking unmaps the end, and never fails. Open addressing with linear probing
+// over (start, size), in a mapping that doubles; at most half full.
 //
 // LOCKS: every function takes the direct lock; mmap, munmap and mremap are called without it, with the
 // entry marked so that a racing free of the same block finds nothing.
@@ -49,6 +49,8 @@ class DirectTable {
   Entry* find_locked(uintptr_t start) const;
   bool insert_locked(uintptr_t start, size_t size);
   void erase_locked(Entry* entry);
+  void set_size_locked(Entry* entry, size_t size);
+  void release_end(uintptr_t start, size_t size, size_t old_size);
   bool reserve_locked();
   void place_locked(uintptr_t start, size_t size);
 
