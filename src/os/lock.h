@@ -63,7 +63,7 @@ class Backoff {
   void wait();
 
  private:
-  unsigned rounds_ = 0;
+  [[maybe_unused]] unsigned rounds_ = 0;  // a model of waiting (tests/model) has no use for it
 };
 
 }  // namespace ashlar::os

@@ -137,6 +137,13 @@ ASHLAR_MODEL_PLAIN(16)
   bool __tsan_atomic##bits##_compare_exchange_weak(volatile uint##bits##_t* place, uint##bits##_t* expected, \
                                                    uint##bits##_t value, int order, int failure) {           \
     return compare(place, expected, value, order, failure);                                                  \
+  }                                                                                                          \
+  /* clang's, for both: it looks by itself whether what was there is what was expected */                    \
+  uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(volatile uint##bits##_t* place,                  \
+                                                            uint##bits##_t expected, uint##bits##_t value,   \
+                                                            int order, int failure) {                        \
+    compare(place, &expected, value, order, failure);                                                        \
+    return expected;                                                                                         \
   }
 ASHLAR_MODEL_ATOMIC(8)
 ASHLAR_MODEL_ATOMIC(16)
@@ -163,6 +170,14 @@ void* __wrap_memmove(void* target, const void* source, size_t size) {
   plain(source, size, false);
   plain(target, size, true);
   return __real_memmove(target, source, size);
+}
+// clang's names for the three, from version 15 on.
+void* __tsan_memset(void* start, int value, size_t size) { return __wrap_memset(start, value, size); }
+void* __tsan_memcpy(void* target, const void* source, size_t size) {
+  return __wrap_memcpy(target, source, size);
+}
+void* __tsan_memmove(void* target, const void* source, size_t size) {
+  return __wrap_memmove(target, source, size);
 }
 // The core stops the program where it finds its heap corrupt: here, the execution has failed.
 [[noreturn]] void __wrap_abort() {

@@ -40,7 +40,6 @@ TEST_F(CacheTest, AThreadThatOnlyFreesReturnsThemToo) {
 }
 
 pthread_key_t g_late_key;
-std::atomic<void*> g_late_slot{nullptr};
 std::atomic<bool> g_late_was_freed{false};
 
 // Runs after our exit hook: destructors go by the keys' order, and ours was made first.

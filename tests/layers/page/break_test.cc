@@ -43,7 +43,6 @@ TEST(Break, MemoryComesFromIt) {
 TEST(Break, WhatOthersTakeStaysTheirs) {
   EXPECT_EQ(test::run_in_child([] {
               start_on_break();
-              size_t foreign_bytes = 0;
               std::vector<std::pair<char*, size_t>> foreign;
               std::vector<std::pair<PageIndex, PageCount>> ours;
               test::Random random(51);
@@ -52,7 +51,6 @@ TEST(Break, WhatOthersTakeStaysTheirs) {
                 char* const theirs = static_cast<char*>(sbrk(static_cast<intptr_t>(bytes)));
                 memset(theirs, 0x77, bytes);
                 foreign.emplace_back(theirs, bytes);
-                foreign_bytes += bytes;
                 const PageCount count = static_cast<PageCount>(random.between(1, 700));
                 const PageIndex page = g_pages.allocate_large(count, 0);
                 ASSERT_NE(page, kNoPage);
