@@ -5,10 +5,14 @@ namespace ashlar {
 
 constinit const OptionInfo kOptionInfos[kOptionCount] = {
 #define ASHLAR_OPTION_SIZE(key, fallback, minimum, maximum, text) \
-  {#key, nullptr, text, fallback, minimum, maximum},
-#define ASHLAR_OPTION_CHOICE(key, fallback, choices, text) {#key, choices, text, fallback, 0, 0},
+  {#key, nullptr, text, fallback, minimum, maximum, OptionKind::kSize},
+#define ASHLAR_OPTION_COUNT(key, fallback, minimum, maximum, text) \
+  {#key, nullptr, text, fallback, minimum, maximum, OptionKind::kCount},
+#define ASHLAR_OPTION_CHOICE(key, fallback, choices, text) \
+  {#key, choices, text, fallback, 0, 0, OptionKind::kChoice},
 #include "base/options.def"
 #undef ASHLAR_OPTION_SIZE
+#undef ASHLAR_OPTION_COUNT
 #undef ASHLAR_OPTION_CHOICE
 };
 
@@ -40,15 +44,18 @@ size_t length_of(const char* text) {
 size_t* value_slot(unsigned index) {
   size_t* const slots[kOptionCount] = {
 #define ASHLAR_OPTION_SIZE(key, fallback, minimum, maximum, text) &g_options.key,
+#define ASHLAR_OPTION_COUNT(key, fallback, minimum, maximum, text) &g_options.key,
 #define ASHLAR_OPTION_CHOICE(key, fallback, choices, text) &g_options.key,
 #include "base/options.def"
 #undef ASHLAR_OPTION_SIZE
+#undef ASHLAR_OPTION_COUNT
 #undef ASHLAR_OPTION_CHOICE
   };
   return slots[index];
 }
 
-// Decimal digits with an optional suffix k, m or g (either case). False on anything else or overflow.
+// For sizes, and for counts as well: decimal digits with an optional suffix k, m or g (either case). False on
+// anything else or overflow.
 bool parse_size(const Piece& piece, size_t* value) {
   size_t result = 0;
   size_t i = 0;

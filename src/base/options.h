@@ -14,31 +14,39 @@ namespace ashlar {
 
 inline constexpr size_t kAuto = SIZE_MAX;
 
-// Where a value came from, for the dump.
-enum class OptionOrigin : uint8_t { kDefault, kLinkTime, kEnvironment };
+// Where a value came from, for the dump: the table, ASHLAR_DEFAULT_CONF when the library was configured, the
+// program's variable ashlar_conf, ASHLAR_CONF.
+enum class OptionOrigin : uint8_t { kDefault, kLibrary, kProgram, kEnvironment };
+
+enum class OptionKind : uint8_t { kSize, kCount, kChoice };
 
 struct OptionInfo {
   const char* key;
-  const char* choices;  // null for sizes
+  const char* choices;  // null for sizes and counts
   const char* text;
   size_t default_value;
   size_t minimum;
   size_t maximum;
+  OptionKind kind;
 };
 
 struct Options {
 #define ASHLAR_OPTION_SIZE(key, fallback, minimum, maximum, text) size_t key = fallback;
+#define ASHLAR_OPTION_COUNT(key, fallback, minimum, maximum, text) size_t key = fallback;
 #define ASHLAR_OPTION_CHOICE(key, fallback, choices, text) size_t key = fallback;
 #include "base/options.def"
 #undef ASHLAR_OPTION_SIZE
+#undef ASHLAR_OPTION_COUNT
 #undef ASHLAR_OPTION_CHOICE
 };
 
 enum OptionIndex : unsigned {
 #define ASHLAR_OPTION_SIZE(key, fallback, minimum, maximum, text) kOption_##key,
+#define ASHLAR_OPTION_COUNT(key, fallback, minimum, maximum, text) kOption_##key,
 #define ASHLAR_OPTION_CHOICE(key, fallback, choices, text) kOption_##key,
 #include "base/options.def"
 #undef ASHLAR_OPTION_SIZE
+#undef ASHLAR_OPTION_COUNT
 #undef ASHLAR_OPTION_CHOICE
   kOptionCount
 };
@@ -54,6 +62,7 @@ struct OptionError {
   const char* what;          // "unknown option", "bad value", ...
   const OptionInfo* option;  // null when the key is unknown
 };
+// In words, with what would be right: base/option_text.h.
 
 using OptionErrorHandler = void (*)(const OptionError&, void* context);
 

@@ -3,6 +3,7 @@
 // No constructor runs this: the first allocation may come before any.
 #include <stdlib.h>
 
+#include "base/option_text.h"
 #include "base/options.h"
 #include "cache/registry.h"
 #include "heap/heap.h"
@@ -32,19 +33,10 @@ constinit os::Lock g_init_lock{os::LockRank::kInit};
 constinit std::atomic<bool> g_environment_pending{false};
 
 void report_option(const OptionError& error, void* context) {
+  char text[kOptionErrorBytes];
+  describe(error, ", ignored", text, sizeof text);
   os::Message message;
-  message.text(static_cast<const char*>(context)).text(": ").text(error.what).text(" in '");
-  message.text(error.piece, error.length).text("', ignored");
-  if (error.option == nullptr) {
-    message.text("; the options are:");
-    for (const OptionInfo& option : kOptionInfos)
-      message.text(" ").text(option.key);
-  } else if (error.option->choices != nullptr) {
-    message.text("; one of ").text(error.option->choices);
-  } else {
-    message.text("; a size from ").number(error.option->minimum).text(" to ").number(error.option->maximum);
-    message.text(", with k, m or g");
-  }
+  message.text(static_cast<const char*>(context)).text(": ").text(text);
   message.write_line(2);
 }
 
@@ -57,10 +49,10 @@ void read_environment() {
 }
 
 void read_options() {
-  parse_options(ASHLAR_DEFAULT_CONF, OptionOrigin::kLinkTime, report_option,
+  parse_options(ASHLAR_DEFAULT_CONF, OptionOrigin::kLibrary, report_option,
                 const_cast<char*>("built-in options"));
   if (&ashlar_conf != nullptr && ashlar_conf != nullptr) {
-    parse_options(ashlar_conf, OptionOrigin::kLinkTime, report_option, const_cast<char*>("ashlar_conf"));
+    parse_options(ashlar_conf, OptionOrigin::kProgram, report_option, const_cast<char*>("ashlar_conf"));
   }
   if (os::libc_started()) {
     read_environment();

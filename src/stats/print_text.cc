@@ -1,4 +1,5 @@
 // The statistics as a text for people: the ledger first, then what explains it.
+#include "base/option_text.h"
 #include "base/options.h"
 #include "stats/print.h"
 
@@ -103,8 +104,8 @@ void print_orders(Writer& writer, const struct ashlar_stats& s) {
 }
 
 void print_value(Writer& writer, const OptionInfo& option, size_t value) {
-  if (option.choices == nullptr) {
-    value == kAuto ? writer.text("auto") : writer.number(value);
+  if (option.kind != OptionKind::kChoice) {
+    writer.text(number_text(option.kind, value).text);
     return;
   }
   size_t length = 0;
@@ -123,7 +124,8 @@ void print_text(Writer& writer, const struct ashlar_stats& stats) {
 }
 
 void print_options(Writer& writer) {
-  static constexpr const char* kOrigins[] = {"default", "built in", "ASHLAR_CONF"};
+  static constexpr const char* kOrigins[] = {"default", "built into the library",
+                                             "the program's variable ashlar_conf", "ASHLAR_CONF"};
   for (unsigned index = 0; index < kOptionCount; ++index) {
     const OptionInfo& option = kOptionInfos[index];
     writer.text(option.key).text(":");
@@ -134,7 +136,11 @@ void print_options(Writer& writer) {
     if (option.choices != nullptr) {
       writer.text(", one of ").text(option.choices).text("\n");
     } else {
-      writer.text(", from ").number(option.minimum).text(" to ").number(option.maximum).text("\n");
+      writer.text(", from ");
+      print_value(writer, option, option.minimum);
+      writer.text(" to ");
+      print_value(writer, option, option.maximum);
+      writer.text("\n");
     }
   }
 }

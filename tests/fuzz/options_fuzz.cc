@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/option_text.h"
 #include "base/options.h"
 #include "bytes.h"
 #include "target.h"
@@ -118,7 +119,11 @@ void read(std::string text, OptionOrigin origin, Expected* expected) {
   }
 }
 
+// The message is made while the piece is there: it reads the piece too, and must end within its buffer.
 void note(const OptionError& error, void* context) {
+  char text[kOptionErrorBytes];
+  describe(error, ", ignored", text, sizeof text);
+  ASSERT_LT(strnlen(text, sizeof text) + 1, sizeof text) << "cut off";
   static_cast<std::vector<Fault>*>(context)->push_back(
       {std::string(error.piece, error.length), error.what, error.option});
 }
@@ -157,7 +162,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const bool second : {false, true}) {
     if (second && end == text.size()) break;
     const std::string part = second ? text.substr(end + 1) : text.substr(0, end);
-    const OptionOrigin origin = second ? OptionOrigin::kEnvironment : OptionOrigin::kLinkTime;
+    const OptionOrigin origin = second ? OptionOrigin::kEnvironment : OptionOrigin::kLibrary;
     read(part, origin, &expected);
     parse_options(EndOfPage(part).text(), origin, note, &faults);
   }

@@ -44,7 +44,7 @@ def sections_of_options(page):
 def check_options(page, definitions):
     documented = sections_of_options(page)
     declared = {}
-    for match in re.finditer(r"^ASHLAR_OPTION_(SIZE|CHOICE)\((.*?)\)$", definitions, re.S | re.M):
+    for match in re.finditer(r"^ASHLAR_OPTION_(SIZE|COUNT|CHOICE)\((.*?)\)$", definitions, re.S | re.M):
         kind, fields = match[1], [field.strip() for field in re.split(r',(?=(?:[^"]*"[^"]*")*[^"]*$)', match[2])]
         declared[fields[0]] = (kind, fields)
     for key in sorted(declared.keys() ^ documented.keys()):
@@ -52,7 +52,7 @@ def check_options(page, definitions):
     for key in declared.keys() & documented.keys():
         kind, fields = declared[key]
         text = documented[key]
-        if kind == "SIZE":
+        if kind != "CHOICE":
             want = [f"Default {size(fields[1])}", f"rom {size(fields[2])} to {size(fields[3])}"]
         else:
             choices = fields[2].strip('"').split("|")

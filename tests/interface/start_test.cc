@@ -83,6 +83,18 @@ TEST(Start, AnUnknownOptionIsNamedOnceAndIgnored) {
   EXPECT_EQ(occurrences(result.err, "no_such_option"), 1) << result.err;
 }
 
+TEST(Start, OptionsAreShownWithWhereTheyComeFrom) {
+  const ChildResult result = run_child({ASHLAR_OWN_OPTIONS}, {"ASHLAR_CONF=cache_bytes:384k,purge_flor:4m"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  for (const char* line :
+       {"ashlar_conf: unknown option in 'window=1g', ignored; did you mean window:1g? (key:value,",
+        "ASHLAR_CONF: unknown option in 'purge_flor:4m', ignored; did you mean purge_floor:4m?\n",
+        "\npurge_floor:8m  (the program's variable ashlar_conf)\n", "\ncache_bytes:384k  (ASHLAR_CONF)\n",
+        "\npurge_share:8  (default)\n"}) {
+    EXPECT_EQ(occurrences(result.err, line), 1) << line << " in\n" << result.err;
+  }
+}
+
 TEST(OpenedLibrary, AllocatesInConstructorAndThreadStorage) {
   for (int round = 0; round < 50; ++round) {
     void* const module = dlopen(ASHLAR_LOADED_MODULE, RTLD_NOW | RTLD_LOCAL);

@@ -23,9 +23,7 @@ std::string value_of(const Environment& environment, const std::string& name) {
   return found == environment.end() ? std::string{} : found->second;
 }
 
-bool is_size(const ashlar::OptionInfo& option) {
-  return option.choices == nullptr && option.maximum > 1024;  // purge_share is a plain number
-}
+bool is_size(const ashlar::OptionInfo& option) { return option.kind == ashlar::OptionKind::kSize; }
 
 std::string shown_value(const ashlar::OptionInfo& option, std::size_t value) {
   if (option.choices != nullptr) {

@@ -1,14 +1,21 @@
 // The option parser: every option of the table with its good and bad values, and what is said of the bad.
 #include "base/options.h"
 
+#include "base/option_text.h"
 #include "support/support.h"
 
 namespace ashlar {
 namespace {
 
 struct Seen {
-  std::string piece, what, key;
+  std::string piece, what, key, text;
 };
+
+std::string in_words(const OptionError& error, const char* consequence = "") {
+  char text[kOptionErrorBytes];
+  describe(error, consequence, text, sizeof text);
+  return text;
+}
 
 class OptionsTest : public ::testing::Test {
  protected:
@@ -29,7 +36,7 @@ class OptionsTest : public ::testing::Test {
         [](const OptionError& error, void* context) {
           static_cast<std::vector<Seen>*>(context)->push_back(
               {std::string(error.piece, error.length), error.what,
-               error.option != nullptr ? error.option->key : ""});
+               error.option != nullptr ? error.option->key : "", in_words(error)});
         },
         &seen);
     return seen;
@@ -116,10 +123,10 @@ TEST_F(OptionsTest, EveryChoiceByItsNameAlone) {
 }
 
 TEST_F(OptionsTest, Suffixes) {
-  const std::pair<const char*, size_t> kCases[] = {
+  const std::pair<const char*, size_t> cases[] = {
       {"4194304", 4 * kMiB}, {"4096k", 4 * kMiB}, {"4096K", 4 * kMiB}, {"4m", 4 * kMiB},
       {"4M", 4 * kMiB},      {"1g", 1024 * kMiB}, {"1G", 1024 * kMiB}, {"0004m", 4 * kMiB}};
-  for (const auto& [text, bytes] : kCases) {
+  for (const auto& [text, bytes] : cases) {
     reset();
     EXPECT_TRUE(parse(std::string("window:") + text).empty()) << text;
     EXPECT_EQ(g_options.window, bytes) << text;
@@ -171,11 +178,11 @@ TEST_F(OptionsTest, EmptyPiecesAreNothing) {
 }
 
 TEST_F(OptionsTest, TheLastOneHoldsAndNamesItsOrigin) {
-  parse("window:8m,source:sbrk", OptionOrigin::kLinkTime);
+  parse("window:8m,source:sbrk", OptionOrigin::kLibrary);
   parse("window:16m", OptionOrigin::kEnvironment);
   EXPECT_EQ(g_options.window, 16 * kMiB);
   EXPECT_EQ(g_option_origins[kOption_window], OptionOrigin::kEnvironment);
-  EXPECT_EQ(g_option_origins[kOption_source], OptionOrigin::kLinkTime);
+  EXPECT_EQ(g_option_origins[kOption_source], OptionOrigin::kLibrary);
   EXPECT_EQ(g_option_origins[kOption_foreign], OptionOrigin::kDefault);
 }
 
@@ -183,6 +190,91 @@ TEST_F(OptionsTest, ChoiceNamesEnd) {
   size_t length = 0;
   EXPECT_EQ(choice_name(kOptionInfos[kOption_foreign], 2, &length), nullptr);
   EXPECT_EQ(choice_name(kOptionInfos[kOption_foreign], 1000, &length), nullptr);
+}
+
+// Of one piece that is refused: what is said behind "... in 'PIECE'".
+class OptionWordsTest : public OptionsTest {
+ protected:
+  static std::string advice(const std::string& piece) {
+    const std::vector<Seen> seen = parse(piece);
+    if (seen.size() != 1) return "not refused";
+    const std::string head = seen[0].what + " in '" + piece + "'; ";
+    EXPECT_EQ(seen[0].text.substr(0, head.size()), head);
+    return seen[0].text.substr(std::min(head.size(), seen[0].text.size()));
+  }
+};
+
+TEST_F(OptionWordsTest, AMistypedKeyIsGuessed) {
+  EXPECT_EQ(advice("purge_flor:8m"), "did you mean purge_floor:8m?");
+  EXPECT_EQ(advice("windows:1g"), "did you mean window:1g?");
+  EXPECT_EQ(advice("hole_purgee"), "did you mean hole_purge?");
+  EXPECT_EQ(advice("stats_at_exit_:json"), "did you mean stats_at_exit:json?");
+  for (const char* far : {"nonsense:1", ":8m", "wondering:1", "8m"}) {
+    EXPECT_EQ(advice(far).substr(0, 24), "the options are: window ") << far;
+  }
+}
+
+TEST_F(OptionWordsTest, OtherSeparatorsAreMended) {
+  const std::string form = " (key:value,key:value, without blanks)";
+  EXPECT_EQ(advice("purge_floor=8m"), "did you mean purge_floor:8m?" + form);
+  EXPECT_EQ(advice("purge_flor=8m"), "did you mean purge_floor:8m?" + form);
+  EXPECT_EQ(advice("purge_floor 8m"), "did you mean purge_floor:8m?" + form);
+  EXPECT_EQ(advice("purge_floor="), "did you mean purge_floor?" + form);
+  EXPECT_EQ(advice(" purge_floor:8m"), "did you mean purge_floor:8m?" + form);
+  EXPECT_EQ(advice("purge_floor=8m;source=sbrk"), "did you mean purge_floor:8m?" + form);
+  EXPECT_EQ(advice("purge_floor:=8m"), "a size from 0 to 1024g, with k, m or g" + form);
+  EXPECT_EQ(advice("source:sbrk:window:1g"), "one of mmap|sbrk" + form);
+  EXPECT_EQ(advice("source:sbrk;window:1g"), "one of mmap|sbrk" + form);
+  EXPECT_EQ(advice("source:sbrk window:1g"), "one of mmap|sbrk" + form);
+}
+
+TEST_F(OptionWordsTest, RangesAreWrittenAsTheParserReadsThem) {
+  EXPECT_EQ(advice("window:1"), "a size from 4m to 2048g, with k, m or g, or auto");
+  EXPECT_EQ(advice("bin_bytes:99g"), "a size from 0 to 16m, with k, m or g");
+  EXPECT_EQ(advice("purge_share:0"), "a number from 1 to 1024");
+  EXPECT_EQ(advice("foreign:maybe"), "one of ignore|abort");
+  EXPECT_EQ(advice("foreign"), "one of ignore|abort");
+  const std::pair<size_t, const char*> cases[] = {{0, "0"},
+                                                  {1, "1"},
+                                                  {1023, "1023"},
+                                                  {kKiB, "1k"},
+                                                  {1536 * kKiB, "1536k"},
+                                                  {64 * kMiB, "64m"},
+                                                  {kAuto, "auto"},
+                                                  {kMiB + 1, "1048577"},
+                                                  {SIZE_MAX - 1, "18446744073709551614"}};
+  for (const auto& [bytes, text] : cases) {
+    EXPECT_STREQ(number_text(OptionKind::kSize, bytes).text, text);
+  }
+  EXPECT_STREQ(number_text(OptionKind::kCount, 1024).text, "1024");
+  for (unsigned shift = 22; shift <= 41; ++shift) {  // what is written is read back
+    const size_t bytes = size_t{1} << shift;
+    EXPECT_TRUE(parse(std::string("window:") + number_text(OptionKind::kSize, bytes).text).empty()) << shift;
+    EXPECT_EQ(g_options.window, bytes);
+  }
+}
+
+// The longest there are, whole and cut off at every length: nothing is written behind the end.
+TEST_F(OptionWordsTest, NoMessageIsLongerThanItsBuffer) {
+  const std::string tail(3000, 'x');
+  const std::string pieces[] = {"options_at_exiT=" + tail,
+                                "options_at_exiT=" + tail.substr(0, 40) + " " + tail,
+                                "window:" + tail + ":" + tail,
+                                "x" + tail,
+                                "window:1",
+                                "foreign:x"};
+  for (const std::string& piece : pieces) {
+    const OptionInfo* const option = piece.starts_with("window") ? &kOptionInfos[kOption_window] : nullptr;
+    const OptionError error{piece.data(), piece.size(), "value out of range", option};
+    const std::string whole = in_words(error, ", ignored");
+    EXPECT_LT(whole.size() + 1, kOptionErrorBytes);
+    for (size_t size = 1; size <= whole.size() + 1; ++size) {
+      std::vector<char> out(size + 1, '#');
+      describe(error, ", ignored", out.data(), size);
+      ASSERT_EQ(out.data(), whole.substr(0, size - 1));
+      ASSERT_EQ(out[size], '#');
+    }
+  }
 }
 
 }  // namespace
