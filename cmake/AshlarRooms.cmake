@@ -40,6 +40,17 @@ if(ASHLAR_FUZZ)  # libFuzzer steers by what the core does, not by what the tests
   target_compile_options(ashlar_core_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# ashlar_rooms_up_to(ROOM OUT): ROOM and those before it, bottom up, as a list in the variable OUT.
+function(ashlar_rooms_up_to ROOM OUT)
+  list(FIND ASHLAR_ROOM_ORDER ${ROOM} place)
+  if(place LESS 0)
+    message(FATAL_ERROR "there is no room ${ROOM}; there are ${ASHLAR_ROOM_ORDER}")
+  endif()
+  math(EXPR count "${place} + 1")
+  list(SUBLIST ASHLAR_ROOM_ORDER 0 ${count} rooms)
+  set(${OUT} ${rooms} PARENT_SCOPE)
+endfunction()
+
 # ashlar_room(NAME SOURCES...): an object library of the room, and `ashlar_see_NAME`, an interface
 # library with the include directories of the room and of those before it.
 function(ashlar_room NAME)

@@ -18,18 +18,18 @@ std::vector<ChunkIndex> chunks_of(size_t choice) {
   return {62, 63, 64, 65};
 }
 
+void run(fuzz::Bytes& bytes) {
+  const std::vector<ChunkIndex> chunks = chunks_of(bytes.below(16));
+  open_window(chunks.back() + 1);
+  Duel duel(chunks, bytes);
+  for (size_t step = 0; step < kMostSteps && !bytes.empty(); ++step)
+    duel.step();
+  duel.compare_sums();
+}
+
 }  // namespace
 }  // namespace ashlar::page
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace ashlar;
-  const fuzz::FreshCore core;
-  fuzz::Bytes bytes(data, size);
-  const std::vector<ChunkIndex> chunks = page::chunks_of(bytes.below(16));
-  page::open_window(chunks.back() + 1);
-  page::Duel duel(chunks, bytes);
-  for (size_t step = 0; step < page::kMostSteps && !bytes.empty(); ++step)
-    duel.step();
-  duel.compare_sums();
-  return 0;
+  return ashlar::fuzz::run_on_fresh_core(data, size, ashlar::page::run);
 }

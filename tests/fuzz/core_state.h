@@ -6,6 +6,8 @@
 // machine of 16 GiB, so that an input does the same everywhere and each time.
 #pragma once
 
+#include "bytes.h"
+
 namespace ashlar::fuzz {
 
 class FreshCore {
@@ -17,5 +19,14 @@ class FreshCore {
   FreshCore(const FreshCore&) = delete;
   FreshCore& operator=(const FreshCore&) = delete;
 };
+
+// A target's entry: the input as choices, on a core of its own. Returns what libFuzzer wants to hear.
+inline int run_on_fresh_core(const uint8_t* data, size_t size, void (*run)(Bytes&),
+                             void (*prepare)() = nullptr) {
+  const FreshCore core(prepare);
+  Bytes bytes(data, size);
+  run(bytes);
+  return 0;
+}
 
 }  // namespace ashlar::fuzz

@@ -339,20 +339,20 @@ void start(fuzz::Bytes& bytes) {
   ASSERT_EQ(page::g_pages.initialise(config), window != 0);
 }
 
+void run(fuzz::Bytes& bytes) {
+  start(bytes);
+  const bool threads = bytes.one_in(2);
+  // What a process with one thread does without, it does without here.
+  __libc_single_threaded = threads ? 0 : 1;
+  Program program(bytes, threads);
+  for (size_t i = 0; i < kMostSteps && !bytes.empty(); ++i)
+    program.step();
+  program.finish();
+}
+
 }  // namespace
 }  // namespace ashlar::heap
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace ashlar;
-  const fuzz::FreshCore core(heap::start_without_window);
-  fuzz::Bytes bytes(data, size);
-  heap::start(bytes);
-  const bool threads = bytes.one_in(2);
-  // What a process with one thread does without, it does without here.
-  __libc_single_threaded = threads ? 0 : 1;
-  heap::Program program(bytes, threads);
-  for (size_t i = 0; i < heap::kMostSteps && !bytes.empty(); ++i)
-    program.step();
-  program.finish();
-  return 0;
+  return ashlar::fuzz::run_on_fresh_core(data, size, ashlar::heap::run, ashlar::heap::start_without_window);
 }

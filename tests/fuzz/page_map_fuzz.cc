@@ -362,8 +362,5 @@ void run(fuzz::Bytes& bytes) {
 }  // namespace ashlar::slab
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const ashlar::fuzz::FreshCore core;
-  ashlar::fuzz::Bytes bytes(data, size);
-  ashlar::slab::run(bytes);
-  return 0;
+  return ashlar::fuzz::run_on_fresh_core(data, size, ashlar::slab::run);
 }

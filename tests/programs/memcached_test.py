@@ -4,11 +4,11 @@ scratch directory."""
 
 import os
 import random
-import socket
 import threading
 
 import harness
 import server
+from unix_client import UnixClient
 
 CLIENTS = 6
 KEYS = 3000      # for each client
@@ -16,14 +16,8 @@ ROUNDS = 15000   # operations of each client
 MEGABYTES = 256  # more than the first part needs
 
 
-class Client:
+class Client(UnixClient):
     """The little of the text protocol that the test needs."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(60)
-        self.socket.connect(path)
-        self.file = self.socket.makefile("rb")
 
     def command(self, text, data=None):
         self.socket.sendall(text.encode() + b"\r\n" + (b"" if data is None else data + b"\r\n"))
@@ -47,10 +41,6 @@ class Client:
             found[name] = value
             line = self.file.readline().rstrip(b"\r\n")
         return found
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
 
 
 def expect(answer, wanted, what):

@@ -7,11 +7,11 @@ Debian's redis-server links jemalloc; that the preloaded library comes first is 
 import argparse
 import os
 import random
-import socket
 import time
 
 import harness
 import server
+from unix_client import UnixClient
 
 STRINGS = 4000
 REQUESTS = 10000
@@ -19,14 +19,8 @@ BENCHMARK = ["-c", "20", "-P", "8", "-r", "5000", "-d", "300", "-q", "--dbnum", 
              "set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,zpopmin,lrange_100,mset"]
 
 
-class Client:
+class Client(UnixClient):
     """The little of the Redis protocol that reading back needs."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(60)
-        self.socket.connect(path)
-        self.file = self.socket.makefile("rb")
 
     def __call__(self, *words):
         self.socket.sendall(encode(words))
@@ -49,10 +43,6 @@ class Client:
     def info(self, section):
         lines = self("INFO", section).decode().splitlines()
         return dict(line.split(":", 1) for line in lines if ":" in line)
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
 
 
 def encode(words):
