@@ -11,6 +11,13 @@
 
 namespace ashlar::test {
 
+// Whether a sanitizer maps, locks and counts memory of its own in this build.
+#ifdef ASHLAR_TEST_SANITIZED
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 // What decides, in a test of many operations, which one comes next: random numbers here, the bytes of an
 // input in tests/fuzz.
 class Choices {

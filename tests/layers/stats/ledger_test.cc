@@ -11,9 +11,7 @@ class LedgerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     heap::deallocate(heap::allocate(1));
-#ifdef ASHLAR_TEST_SANITIZED
-    GTEST_SKIP() << "a sanitizer's shadow is not accounted";
-#endif
+    if (test::kSanitized) GTEST_SKIP() << "a sanitizer's shadow is not accounted";
   }
 
   static std::unique_ptr<Stats> expect_balance(const char* state) {
