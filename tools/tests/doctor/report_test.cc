@@ -60,7 +60,7 @@ TEST(JsonReport, FieldsCountsAndBindings) {
 TEST(JsonReport, PathsThatAreNotUtf8) {
   Report report = example();
   report.subject = "./\xff";
-  EXPECT_NO_THROW(static_cast<void>(nlohmann::json::parse(json_report(report))));
+  EXPECT_TRUE(nlohmann::json::accept(json_report(report)));
 }
 
 TEST(Report, TheVerdict) {
