@@ -98,7 +98,9 @@ void* resize_large(void* p, size_t old_size, size_t size) {
     return g_direct.resize(p, size);
   }
   if (bytes_to_pages_up(size) == old_size >> kPageShift) return p;
-  if (size >= g_options.direct_threshold) return nullptr;
+  // A block that grows to the threshold gets a mapping; one beyond it that had to do with the window shrinks
+  // there.
+  if (size > old_size && size >= g_options.direct_threshold) return nullptr;
   SlowPath section;
   return g_pages.try_resize_large(page, static_cast<PageCount>(bytes_to_pages_up(size))) ? p : nullptr;
 }

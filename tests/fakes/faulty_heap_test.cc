@@ -153,6 +153,30 @@ TEST(FaultyHeap, ExhaustionIsNullAndRecovers) {
             0);
 }
 
+// A block beyond the direct threshold that found no mapping of its own shrinks where it is.
+TEST(FaultyHeap, AWindowBlockBeyondTheThresholdShrinksInPlace) {
+  EXPECT_EQ(test::run_in_child([] {
+              configure_small();
+              fakes::reset();
+              const size_t size = 4 * g_options.direct_threshold;
+              deallocate(allocate(1));
+              fakes::fail_always(Call::kMmap, true);
+              char* const p = static_cast<char*>(allocate(size));
+              ASSERT_NE(p, nullptr);
+              PageIndex page = 0;
+              ASSERT_TRUE(page::find_page(p, &page));
+              memset(p, 7, size);
+              fakes::reset();
+              EXPECT_EQ(reallocate(p, size / 4 * 3), p);
+              EXPECT_EQ(usable_size(p), size / 4 * 3);
+              for (size_t i = 0; i < size / 4 * 3; ++i)
+                ASSERT_EQ(p[i], 7) << i;
+              deallocate(p);
+              EXPECT_EQ(debug::verify_heap(2), 0);
+            }),
+            0);
+}
+
 // Without membarrier every entry of the slow path pays a fence; the gate of a fork works all the same.
 TEST(FaultyHeap, ForkWithoutMembarrier) {
   EXPECT_EQ(test::run_in_child([] {

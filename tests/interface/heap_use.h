@@ -1,5 +1,5 @@
-// What a program under a limit does with its heap, with contents checked; it ends with status 1 where something
-// fails. For limits_victim.
+// What a program under a limit does with its heap, with contents checked; it ends with status 1 where
+// something fails. For limits_victim.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ void use_fork();
 // Frees blocks linked through their first words.
 void free_list(void* list);
 
-// Uses up what the limit leaves, in small blocks and large ones, of each at least so many bytes, and has all of
-// it again; threads can be made.
+// Uses up what the limit leaves, in small blocks and large ones, of each at least so many bytes, and has all
+// of it again; threads can be made.
 void exhaust(size_t least);
 
 }  // namespace interface_test

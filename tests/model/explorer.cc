@@ -47,9 +47,11 @@ void Explorer::start(unsigned thread, void (*body)()) {
 // Runs a thread up to the announcement of its next step.
 void Explorer::resume(unsigned thread) {
   current_ = static_cast<int>(thread);
+  running_ = true;
   inside_ = false;
   threads_[thread].running = threads_[thread].fibre.resume();
   inside_ = true;
+  running_ = false;
   current_ = kNobody;
 }
 

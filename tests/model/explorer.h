@@ -11,7 +11,7 @@ class Explorer {
   Result run(const Program& program);
 
   // Of the running fibre.
-  bool active() const { return current_ != kNobody && !inside_; }
+  bool active() const { return running_ && !inside_; }
   unsigned current() const { return static_cast<unsigned>(current_); }
   void plain(const void* address, size_t size, bool writes);
   Outcome atomic(Atomic operation);
@@ -75,8 +75,9 @@ class Explorer {
   Thread threads_[kMaxThreads];
   unsigned count_ = 0;
   int current_ = kNobody;
-  bool inside_ = false;  // in the explorer itself, called by a fibre
-  bool alone_ = false;   // finish() is running: no choices any more
+  bool running_ = false;  // current_ is; zero before the constructor too, whose memset comes back to us
+  bool inside_ = false;   // in the explorer itself, called by a fibre
+  bool alone_ = false;    // finish() is running: no choices any more
   void (*fault_)(Atomic*) = nullptr;
   std::vector<LockState> locks_;
   std::vector<uintptr_t> owned_;
