@@ -43,11 +43,19 @@ Message& Message::number(size_t value) {
   return *this;
 }
 
-void Message::write_line(int fd) const {
-  char line[sizeof buffer_ + 16] = "ashlar: ";
+void Message::write_line(int fd) const { write_line(fd, Message{}); }
+
+void Message::write_line_of_process(int fd) const {
+  write_line(fd, Message().text(" (process ").number(static_cast<size_t>(sys::process_id())).text(")"));
+}
+
+void Message::write_line(int fd, const Message& end) const {
+  char line[sizeof buffer_ + 48] = "ashlar: ";
   size_t length = 8;
   for (size_t i = 0; i < length_; ++i)
     line[length++] = buffer_[i];
+  for (size_t i = 0; i < end.length_ && length + 1 < sizeof line; ++i)
+    line[length++] = end.buffer_[i];
   line[length++] = '\n';
   const char* rest = line;
   while (length > 0) {
@@ -59,7 +67,7 @@ void Message::write_line(int fd) const {
 }
 
 void fatal(const Message& message) {
-  message.write_line(2);
+  message.write_line_of_process(2);
   abort();
 }
 

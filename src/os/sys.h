@@ -34,6 +34,9 @@ intptr_t open_read_only(const char* path);
 intptr_t read(int fd, void* buffer, size_t size);
 intptr_t write(int fd, const void* buffer, size_t size);
 intptr_t close(int fd);
+bool is_pipe(int fd);
+
+int process_id();
 
 intptr_t membarrier(int command);
 intptr_t futex(uint32_t* word, int operation, uint32_t value);

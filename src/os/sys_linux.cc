@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,6 +61,12 @@ intptr_t write(int fd, const void* buffer, size_t size) {
   return raw_syscall(SYS_write, fd, word(buffer), word(size));
 }
 intptr_t close(int fd) { return raw_syscall(SYS_close, fd); }
+bool is_pipe(int fd) {
+  struct stat file {};
+  return raw_syscall(SYS_fstat, fd, word(&file)) == 0 && S_ISFIFO(file.st_mode);
+}
+
+int process_id() { return static_cast<int>(raw_syscall(SYS_getpid)); }
 
 void exit(int status) {
   for (;;)

@@ -1,5 +1,7 @@
 // The statistics as JSON: the fields of struct ashlar_stats by their names.
+#include "os/sys.h"
 #include "stats/print.h"
+#include "stats/process_name.h"
 
 namespace ashlar::stats {
 
@@ -30,6 +32,16 @@ class Object {
   bool first_ = true;
 };
 
+// Printable ASCII, quoted.
+void print_string(Writer& writer, const char* text) {
+  writer.text("\"");
+  for (; *text != 0; ++text) {
+    if (*text == '"' || *text == '\\') writer.text("\\");
+    writer.text(text, 1);
+  }
+  writer.text("\"");
+}
+
 void print_class(Writer& writer, const struct ashlar_class_stats& c) {
   Object object(writer, "{", "}");
   object.field("size", c.size);
@@ -54,6 +66,8 @@ void print_json(Writer& writer, const struct ashlar_stats& s) {
   {
     Object object(writer, "{", "}");
     object.key("version").text("\"" ASHLAR_VERSION "\"");
+    print_string(object.key("program"), process_name().text);
+    object.field("pid", static_cast<size_t>(os::sys::process_id()));
 #define ASHLAR_FIELD(name) object.field(#name, s.name);
     ASHLAR_FIELD(resident_live)
     ASHLAR_FIELD(resident_holes)

@@ -1,7 +1,9 @@
 // The statistics as a text for people: the ledger first, then what explains it.
 #include "base/option_text.h"
 #include "base/options.h"
+#include "os/sys.h"
 #include "stats/print.h"
+#include "stats/process_name.h"
 
 namespace ashlar::stats {
 
@@ -117,7 +119,9 @@ void print_value(Writer& writer, const OptionInfo& option, size_t value) {
 }  // namespace
 
 void print_text(Writer& writer, const struct ashlar_stats& stats) {
-  writer.text("Ashlar " ASHLAR_VERSION " statistics\n\n");
+  const ProcessName name = process_name();
+  writer.text("Ashlar " ASHLAR_VERSION " statistics of ").text(name.text).text(name.text[0] != 0 ? ", " : "");
+  writer.text("process ").number(static_cast<size_t>(os::sys::process_id())).text("\n\n");
   print_ledger(writer, stats);
   print_totals(writer, stats);
   print_classes(writer, stats);

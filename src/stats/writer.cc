@@ -1,5 +1,8 @@
 #include "stats/writer.h"
 
+#include <sys/mman.h>
+
+#include "base/types.h"
 #include "os/sys.h"
 
 namespace ashlar::stats {
@@ -7,6 +10,13 @@ namespace ashlar::stats {
 namespace {
 
 constexpr size_t kDigits = 24;
+
+// What the longest report fits into: the JSON of a heap that uses every size class takes some 40 KiB.
+constexpr size_t kMapped = 64 * kKiB;
+
+// A pipe takes that much whole (PIPE_BUF); of more, what doesn't fit comes behind what others write
+// meanwhile.
+constexpr size_t kWholeInPipe = 4096;
 
 // The digits of value, from the end of buffer backwards; returns their start.
 char* digits_of(size_t value, char (&buffer)[kDigits]) {
@@ -25,11 +35,30 @@ size_t length_of(const char* text) {
   return length;
 }
 
+// The bytes of text up to its last line end; 0: it has none.
+size_t whole_lines(const char* text, size_t size) {
+  while (size > 0 && text[size - 1] != '\n')
+    --size;
+  return size;
+}
+
+// The bytes of text up to its first line end; all where it has none.
+size_t first_line(const char* text, size_t size) {
+  for (size_t i = 0; i < size; ++i) {
+    if (text[i] == '\n') return i + 1;
+  }
+  return size;
+}
+
 }  // namespace
+
+Writer::~Writer() {
+  if (buffer_ != own_) os::sys::munmap(buffer_, kMapped);
+}
 
 Writer& Writer::text(const char* text, size_t length) {
   for (size_t i = 0; i < length; ++i) {
-    if (length_ == sizeof buffer_) finish();
+    if (length_ == capacity_) make_room();
     buffer_[length_++] = text[i];
   }
   return *this;
@@ -95,18 +124,47 @@ Writer& Writer::bytes(size_t value, unsigned width) {
   return text(kUnits[unit]);
 }
 
-int Writer::finish() {
-  const char* rest = buffer_;
-  while (length_ > 0 && error_ == 0) {
-    const intptr_t written = os::sys::write(fd_, rest, length_);
+// A larger buffer, or else the whole lines of this one are written.
+void Writer::make_room() {
+  if (buffer_ == own_) {
+    const intptr_t mapped = os::sys::mmap(nullptr, kMapped, PROT_READ | PROT_WRITE, 0);
+    if (!os::sys::failed(mapped)) {
+      buffer_ = reinterpret_cast<char*>(mapped);
+      capacity_ = kMapped;
+      for (size_t i = 0; i < length_; ++i)
+        buffer_[i] = own_[i];
+      return;
+    }
+  }
+  size_t written = whole_lines(buffer_, length_);
+  if (written == 0) written = length_;
+  write_out(buffer_, written);
+  for (size_t i = written; i < length_; ++i)
+    buffer_[i - written] = buffer_[i];
+  length_ -= written;
+}
+
+void Writer::write_out(const char* text, size_t size) {
+  const bool in_pieces = size > kWholeInPipe && os::sys::is_pipe(fd_);
+  while (size > 0 && error_ == 0) {
+    size_t piece = size;
+    if (in_pieces && size > kWholeInPipe) {
+      piece = whole_lines(text, kWholeInPipe);
+      if (piece == 0) piece = first_line(text, size);
+    }
+    const intptr_t written = os::sys::write(fd_, text, piece);
     if (written == -4) continue;  // EINTR
     if (written <= 0) {
       error_ = written < 0 ? static_cast<int>(-written) : 5;
       break;
     }
-    rest += written;
-    length_ -= static_cast<size_t>(written);
+    text += written;
+    size -= static_cast<size_t>(written);
   }
+}
+
+int Writer::finish() {
+  write_out(buffer_, length_);
   length_ = 0;
   return error_;
 }

@@ -1,4 +1,5 @@
-// Text to a file descriptor from a stack buffer: no allocation, no stdio.
+// Text to a file descriptor, so that the reports of several processes to one file or pipe don't cut each
+// other: in one write(2) where the text fits, else in whole lines. No stdio, nothing from the heap.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +10,7 @@ namespace ashlar::stats {
 class Writer {
  public:
   explicit Writer(int fd) : fd_(fd) {}
+  ~Writer();
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
@@ -26,11 +28,15 @@ class Writer {
 
  private:
   void pad(unsigned width, size_t length);
+  void make_room();
+  void write_out(const char* text, size_t size);
 
   int fd_;
   int error_ = 0;
   size_t length_ = 0;
-  char buffer_[1024];
+  size_t capacity_ = sizeof own_;
+  char* buffer_ = own_;  // or a mapping, from the moment that own_ is full; own_ again where none is had
+  char own_[1024];       // the stack may be a small thread's
 };
 
 }  // namespace ashlar::stats

@@ -21,6 +21,8 @@ intptr_t open_read_only(const char*);
 intptr_t read(int, void*, size_t);
 intptr_t write(int, const void*, size_t);
 intptr_t close(int);
+bool is_pipe(int);
+int process_id();
 intptr_t membarrier(int);
 intptr_t futex(uint32_t*, int, uint32_t);
 void yield();
@@ -300,6 +302,8 @@ intptr_t membarrier(int command) { return fails(Call::kMembarrier) ? -EPERM : re
 
 intptr_t write(int fd, const void* buffer, size_t size) { return real_sys::write(fd, buffer, size); }
 intptr_t close(int fd) { return fd < fakes::kFirstFakeFile ? real_sys::close(fd) : 0; }
+bool is_pipe(int fd) { return real_sys::is_pipe(fd); }
+int process_id() { return real_sys::process_id(); }
 intptr_t futex(uint32_t* word, int operation, uint32_t value) {
   return real_sys::futex(word, operation, value);
 }

@@ -21,6 +21,8 @@ intptr_t open_read_only(const char* path);
 intptr_t read(int fd, void* buffer, size_t size);
 intptr_t write(int fd, const void* buffer, size_t size);
 intptr_t close(int fd);
+bool is_pipe(int fd);
+int process_id();
 intptr_t membarrier(int command);
 intptr_t futex(uint32_t* word, int operation, uint32_t value);
 void yield();
@@ -53,6 +55,8 @@ intptr_t sbrk(intptr_t increment) { return real_sys::sbrk(increment); }
 intptr_t open_read_only(const char* path) { return real_sys::open_read_only(path); }
 intptr_t read(int fd, void* buffer, size_t size) { return real_sys::read(fd, buffer, size); }
 intptr_t close(int fd) { return real_sys::close(fd); }
+bool is_pipe(int fd) { return real_sys::is_pipe(fd); }
+int process_id() { return real_sys::process_id(); }
 intptr_t limit(int resource, uint64_t* soft) { return real_sys::limit(resource, soft); }
 size_t page_size() { return real_sys::page_size(); }
 uint64_t monotonic_ns() { return kNow; }
