@@ -1,14 +1,17 @@
 // The `ashlar` command: its command line and nothing else.
 #include <fmt/format.h>
+#include <sys/types.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <limits>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -29,7 +32,8 @@ constexpr const char* kExitCodes =
     "       or the command line is wrong;\n"
     "  126  the program is not executable;\n"
     "  127  the program was not found.\n"
-    "Exit status of `doctor`: 0; 1 when something stops Ashlar from serving; 126 and 127 as above.\n"
+    "Exit status of `doctor`: 0; 1 when something stops Ashlar from serving, or that cannot be looked at;\n"
+    "126 and 127 as above.\n"
     "A wrong command line: 2, and 125 for `run`. Every other failure of this command: 125. See ashlar(1).";
 
 /// What the library's own help leaves out: the program to run, and the values of --stats.
@@ -102,6 +106,17 @@ void add_options(CLI::App& app, ashlar_command::OptionsRequest& request) {
   options->add_option("--lib", request.library, "The library to ask")->type_name("PATH");
 }
 
+/// What is wrong with the word behind --pid; empty: nothing.
+std::string not_a_pid(const std::string& word) {
+  pid_t number = 0;
+  const char* const end = word.data() + word.size();
+  const auto result = std::from_chars(word.data(), end, number);
+  if (result.ec == std::errc{} && result.ptr == end && number > 0) return {};
+  return fmt::format(
+      "{} is no process's number, which is 1 to {}; `pgrep -a NAME` finds them by the program's name", word,
+      std::numeric_limits<pid_t>::max());
+}
+
 void add_doctor(CLI::App& app, ashlar_command::DoctorRequest& request) {
   CLI::App* doctor = app.add_subcommand(
       "doctor", "Say whether Ashlar serves a program or a process, and what stands in its way");
@@ -109,11 +124,11 @@ void add_doctor(CLI::App& app, ashlar_command::DoctorRequest& request) {
   doctor->footer(
       "The program is started and stopped before its main function. Without PROGRAM and --pid, a\n"
       "program of this command's own stands in for it.\n"
-      "Exit status: 0; 1 when something stops Ashlar from serving; 2 when the command line is wrong;\n"
-      "126 and 127 as `ashlar run`.");
+      "Exit status: 0; 1 when something stops Ashlar from serving, or that cannot be looked at; 2 when the\n"
+      "command line is wrong; 126 and 127 as `ashlar run`.");
   doctor->add_option("--pid", request.pid, "Look into a running process instead")
       ->type_name("PID")
-      ->check(CLI::Range(1, std::numeric_limits<int>::max()));
+      ->check(CLI::Validator(not_a_pid, ""));
   doctor->add_flag("--as-is", request.as_is,
                    "Start the program as the environment has it: do not add Ashlar to LD_PRELOAD");
   doctor->add_flag(
@@ -196,6 +211,17 @@ int examine(const CLI::App& doctor_app, const CommandLine& line, ashlar_command:
   }
   if (request.pid != 0 && !request.words.empty()) {
     return usage_error("doctor: --pid or a program, not both", kExitUsage);
+  }
+  const char* const for_start = request.follow          ? "--follow"
+                                : request.as_is         ? "--as-is"
+                                : !request.conf.empty() ? "--conf"
+                                                        : nullptr;
+  if (request.pid != 0 && for_start != nullptr) {
+    return usage_error(
+        fmt::format("doctor: {} is for a program that doctor starts; --pid looks into one that runs already, "
+                    "as it is",
+                    for_start),
+        kExitUsage);
   }
   return ashlar_command::doctor(request);
 }

@@ -139,12 +139,16 @@ bool is_interesting_name(std::string_view symbol) {
 }
 
 std::string shown(const Names& names) {
+  Names readable;  // the overloads of an operator have one name
+  for (const std::string& name : names)
+    readable.insert(readable_name(name));
   std::vector<std::string> first;
-  for (const std::string& name : names) {
-    if (first.size() < kNamesShown) first.push_back(readable_name(name));
+  for (const std::string& name : readable) {
+    if (first.size() < kNamesShown) first.push_back(name);
   }
   const std::string text = fmt::format("{}", fmt::join(first, ", "));
-  return names.size() <= kNamesShown ? text : fmt::format("{} and {} more", text, names.size() - kNamesShown);
+  return readable.size() <= kNamesShown ? text
+                                        : fmt::format("{} and {} more", text, readable.size() - kNamesShown);
 }
 
 std::string readable_name(const std::string& symbol) {

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -16,9 +15,11 @@
 
 #include "doctor/binding_checks.h"
 #include "doctor/environment_checks.h"
+#include "doctor/launch_checks.h"
 #include "doctor/neighbour_checks.h"
 #include "doctor/process_access.h"
 #include "doctor/report.h"
+#include "doctor/runner.h"
 #include "doctor/serving_checks.h"
 #include "doctor/stopped_program.h"
 #include "doctor/system_checks.h"
@@ -82,32 +83,39 @@ bool can_read(const MemoryReader& memory, const ProcessFacts& process) {
   return memory(process.entry, &byte, 1);
 }
 
-int examine_process(const DoctorRequest& request) {
-  const std::string who = std::to_string(request.pid);
+int examine_process(const DoctorRequest& request, pid_t pid, const std::string& relation) {
+  const std::string who = std::to_string(pid);
   const Tree system;
   const auto absent = [&](const std::string& reason) {
     fmt::print(stderr, "ashlar: doctor: {}\n", reason);
     return kExitUsage;
   };
-  if (const auto reason = absent_reason(system, request.pid)) return absent(*reason);
+  const auto ended = [&] { return absent(fmt::format("process {} ended while it was looked at", pid)); };
+  if (const auto reason = absent_reason(system, pid)) return absent(*reason);
+  if (const auto children = run_children(system, pid)) {
+    if (children->empty()) {
+      return absent(fmt::format(
+          "process {} is `ashlar run`, and has no child: its program has not begun, or has ended", pid));
+    }
+    return examine_process(request, children->front(), fmt::format(", child of `ashlar run` ({})", pid));
+  }
   const ProcessFacts process = read_process(system, who);
   if (!process.readable) {
-    if (absent_reason(system, request.pid)) {
-      return absent(fmt::format("process {} ended while it was looked at", request.pid));
-    }
-    return print(request,
-                 {fmt::format("process {}", who), {access_finding(system, request.pid, geteuid())}, nullptr});
+    if (absent_reason(system, pid)) return ended();
+    return print(
+        request,
+        {fmt::format("process {}{}", who, relation), {access_finding(system, pid, geteuid())}, nullptr});
   }
   const Tree files("/proc/" + who + "/root");
-  const MemoryReader memory = memory_of(request.pid);
+  const MemoryReader memory = memory_of(pid);
   const Image image = read_image(process, files, memory);
-  if (absent_reason(system, request.pid)) {
-    return absent(fmt::format("process {} ended while it was looked at", request.pid));
-  }
-  Report report{fmt::format("process {} ({}), {}", who, process.name, process.program), {}, &image};
-  report.findings = check_inside({process, image, files, std::nullopt, false});
-  if (!image.bindings_known && image.program()->elf.dynamic_section != 0 && !can_read(memory, process)) {
-    Finding finding = access_finding(system, request.pid, geteuid());
+  if (absent_reason(system, pid)) return ended();
+  Report report{
+      fmt::format("process {} ({}), {}{}", who, process.name, process.program, relation), {}, &image};
+  const bool readable = can_read(memory, process);
+  report.findings = check_inside({process, image, files, std::nullopt, false, false, readable});
+  if (!image.bindings_known && image.program()->elf.dynamic_section != 0 && !readable) {
+    Finding finding = access_finding(system, pid, geteuid());
     finding.severity = Severity::kWarning;  // what is mapped is seen all the same
     report.findings.push_back(finding);
   }
@@ -125,65 +133,6 @@ struct Plan {
   Findings findings;  // about how it is started
 };
 
-/// "do this" → "Do this."
-std::string sentence(std::string text) {
-  if (text.empty()) return text;
-  text.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(text.front())));
-  return text + '.';
-}
-
-/// What keeps the dynamic loader from bringing Ashlar into the program; nothing, or one finding.
-Findings check_obstacle(const Program& program, const Plan& plan, const FileFacts& library) {
-  const Obstacle found = obstacle(program, library, current_caller());
-  if (found.empty() || plan.built_in) return {};
-  Finding finding{"program", Severity::kProblem, found.reason, "It was not started.", sentence(found.remedy)};
-  const std::vector<std::string>& needed = plan.object.needed;
-  const bool linked = std::any_of(needed.begin(), needed.end(),
-                                  [](const std::string& name) { return name.starts_with("libashlar.so"); });
-  const std::string secure =
-      secure_execution_reason(privileges_of(program.chain.back().path), current_caller());
-  if (linked && !secure.empty() && secure == found.reason) {
-    finding.severity = Severity::kNote;
-    finding.meaning = "It was not started; but it is linked with Ashlar, which the loader does not drop.";
-    finding.remedy = "";
-  }
-  return {finding};
-}
-
-/// Which Ashlar of the environment's LD_PRELOAD gave way to the one that this report looks at.
-Findings check_replaced(const Preload& preload, const std::string& library) {
-  Findings findings;
-  for (const std::string& entry : preload.replaced) {
-    const bool named_by_path = entry.find('/') != std::string::npos;
-    const bool there = named_by_path && access(entry.c_str(), F_OK) == 0;
-    findings.push_back(
-        {"LD_PRELOAD", named_by_path ? Severity::kWarning : Severity::kNote,
-         there           ? fmt::format("names another Ashlar, {}", entry)
-         : named_by_path ? fmt::format("names {}, which is not there", entry)
-                         : fmt::format("names {}, which the dynamic loader searches for", entry),
-         fmt::format("Here, and by `ashlar run`, {} takes its place. Started otherwise, the program runs {}.",
-                     library, named_by_path && !there ? "without Ashlar" : "under the other one"),
-         "Correct LD_PRELOAD where it is set, or unset it there. --as-is looks at what it does now."});
-  }
-  return findings;
-}
-
-/// That the file that decides is a wrapper, where it isn't followed.
-Findings check_wrapper(const Program& program) {
-  const std::string& wrapper = program.chain.back().path;
-  if (!is_wrapper(wrapper)) return {};
-  const std::string script = program.chain.size() > 1
-                                 ? fmt::format(" the script {}", program.chain.front().path)
-                                 : std::string(" whatever it is told");
-  return {{"wrapper", Severity::kNote, fmt::format("this report is about {}, which runs{}", wrapper, script),
-           "Which programs that leads to cannot be known from outside. They inherit LD_PRELOAD and "
-           "ASHLAR_CONF, so "
-           "Ashlar serves them as far as nothing stands in its way there.",
-           "Name the program proper, or use --follow: it lets the wrapper run until it executes another "
-           "program in "
-           "its place (what it does until then is done), and reports on that. When it runs: --pid."}};
-}
-
 /// What is known before the start and forbids it. Where it doesn't, completes the plan.
 Findings prepare(const DoctorRequest& request, const Program& program, Plan& plan) {
   plan.object = read_object(program.chain.back().path);
@@ -191,7 +140,14 @@ Findings prepare(const DoctorRequest& request, const Program& program, Plan& pla
   const PreloadChoice choice = choose_library(request.library);
   // Without a library, this command stands in: it is built for the same machine.
   const FileFacts facts = inspect_file(choice.error.empty() ? choice.library : std::string("/proc/self/exe"));
-  if (Findings findings = check_obstacle(program, plan, facts); !findings.empty()) return findings;
+  const Caller caller = current_caller();
+  if (Findings found = check_obstacle(program, plan.object, facts, caller); !found.empty()) return found;
+  if (Findings found =
+          check_valgrind(program.chain.front().path, request.words, environment("VALGRIND_OPTS"));
+      !found.empty()) {
+    return found;
+  }
+  plan.findings = check_rights(privileges_of(program.chain.back().path), caller);
   plan.launch = {program.path, program.argv, {}, true};
   auto& variables = plan.launch.environment;
   if (!request.as_is && !plan.built_in) {
@@ -204,7 +160,7 @@ Findings prepare(const DoctorRequest& request, const Program& program, Plan& pla
     if (choice.error.empty()) {
       const Preload preload = join_preload(existing, choice.library);
       plan.preloaded = preload.value != existing;
-      plan.findings = check_replaced(preload, choice.library);
+      append(plan.findings, check_replaced(preload, choice.library));
       variables.emplace_back("LD_PRELOAD", preload.value);
     }
   }
@@ -222,8 +178,9 @@ Findings prepare(const DoctorRequest& request, const Program& program, Plan& pla
   return {};
 }
 
-/// What the loader and the library wrote while the program was started.
-void add_messages(const std::string& messages, Findings& findings) {
+/// What the loader and the library wrote while the program was started; and the wrapper, where it is
+/// followed.
+void add_messages(const std::string& messages, bool followed, Findings& findings) {
   std::string_view rest = messages;
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
@@ -231,8 +188,10 @@ void add_messages(const std::string& messages, Findings& findings) {
     // What the library says of its options has findings of its own.
     if (line.empty() || line.starts_with("ashlar: ASHLAR_CONF") || line.starts_with("ashlar: ashlar_conf"))
       continue;
-    findings.push_back(
-        {"messages", Severity::kNote, std::string(line), "Written to stderr before main.", ""});
+    findings.push_back({"messages", Severity::kNote, std::string(line),
+                        followed ? "Written by the wrapper, to stdout or stderr, or by the dynamic loader."
+                                 : "Written to stderr before main.",
+                        ""});
   }
 }
 
@@ -248,40 +207,57 @@ std::unique_ptr<StoppedProgram> start(const Plan& plan) {
   return program;
 }
 
+/// What to do when the program could not be looked at.
+std::string remedy_of_start(const Plan& plan, const StoppedProgram& stopped) {
+  if (plan.stop == StoppedProgram::Stop::kFollowed) {
+    return "Leave --follow out: the wrapper itself is the program, or starts the program as a child; a child "
+           "is seen by --pid.";
+  }
+  if (stopped.loader_failed()) {
+    return fmt::format(
+        "See `messages`: what the dynamic loader misses (a library, a symbol) must be there; "
+        "`ldd {}` lists what it finds.",
+        plan.launch.path);
+  }
+  return plan.preloaded ? "`ashlar doctor --as-is -- PROGRAM` tells whether it starts without Ashlar."
+                        : "Start it without doctor: it must come to its main function by itself.";
+}
+
 int examine_program(const DoctorRequest& request, const Program& program, std::string subject) {
   Report report{std::move(subject), {}, nullptr};
   Plan plan;
+  const auto not_looked_into = [&] {
+    append(report.findings, check_surroundings(read_process(Tree(), "self"), Tree()));
+    return print(request, report);
+  };
   report.findings = prepare(request, program, plan);
-  if (!report.findings.empty()) {
-    append(report.findings, check_surroundings(read_process(Tree(), "self"), Tree()));
-    return print(request, report);
-  }
+  if (!report.findings.empty()) return not_looked_into();
+  const bool followed = plan.stop == StoppedProgram::Stop::kFollowed;
   const std::unique_ptr<StoppedProgram> stopped = start(plan);
+  report.findings = std::move(plan.findings);
   if (!stopped->error().empty()) {
-    const bool followed = plan.stop == StoppedProgram::Stop::kFollowed;
-    report.findings.push_back(
-        {"start", Severity::kProblem, stopped->error(), "It could not be looked into.",
-         followed ? "Leave --follow out: the wrapper itself is the program, or starts the program "
-                    "as a child; a child is seen by --pid."
-                  : "`ashlar run --verbose -- PROGRAM` runs it and asks the library."});
-    add_messages(stopped->messages(), report.findings);
-    append(report.findings, check_surroundings(read_process(Tree(), "self"), Tree()));
-    return print(request, report);
+    report.findings.push_back({"start", Severity::kProblem, stopped->error(), "It could not be looked into.",
+                               remedy_of_start(plan, *stopped), true});
+    add_messages(stopped->messages(), followed, report.findings);
+    return not_looked_into();
   }
   const ProcessFacts process = read_process(Tree(), std::to_string(stopped->pid()));
-  if (plan.stop == StoppedProgram::Stop::kFollowed) {
-    report.subject += fmt::format(", followed to {}", process.program);
+  if (followed) report.subject += fmt::format(", followed to {}", process.program);
+  if (Findings found =
+          check_valgrind(process.program, command_line(Tree(), stopped->pid()), environment("VALGRIND_OPTS"));
+      !found.empty()) {
+    append(report.findings, std::move(found));
+    add_messages(stopped->messages(), followed, report.findings);
+    return not_looked_into();
   }
   report.subject += ", stopped before main";
   Image image = read_image(process, Tree(), memory_of(stopped->pid()));
   // By the name that it was given here, not by that of the file to which a link leads.
-  if (plan.stop != StoppedProgram::Stop::kFollowed) image.objects.front().path = program.path;
+  if (!followed) image.objects.front().path = program.path;
   report.image = &image;
-  report.findings = std::move(plan.findings);
-  const bool followed = plan.stop == StoppedProgram::Stop::kFollowed;
   const std::optional<Answer> answer = followed ? std::nullopt : std::optional(stopped->answer());
-  append(report.findings, check_inside({process, image, Tree(), answer, plan.preloaded}));
-  add_messages(stopped->messages(), report.findings);
+  append(report.findings, check_inside({process, image, Tree(), answer, plan.preloaded, true}));
+  add_messages(stopped->messages(), followed, report.findings);
   append(report.findings, check_surroundings(process, Tree()));
   return print(request, report);
 }
@@ -295,7 +271,7 @@ int doctor(const DoctorRequest& request) {
       return kExitUsage;
     }
   }
-  if (request.pid != 0) return examine_process(request);
+  if (request.pid != 0) return examine_process(request, request.pid, "");
   const bool own = request.words.empty();
   const std::vector<std::string> words =
       own ? std::vector<std::string>{"/proc/self/exe", "--version"} : request.words;

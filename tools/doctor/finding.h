@@ -10,7 +10,7 @@ enum class Severity {
   kOk,       // as it should be; shown with --verbose only
   kNote,     // worth knowing, costs nothing now
   kWarning,  // costs memory, speed or a facility, or is about to
-  kProblem,  // Ashlar does not serve the program, or not all of it
+  kProblem,  // Ashlar does not serve the program, or not all of it; or that could not be looked at
 };
 
 struct Finding {
@@ -19,6 +19,7 @@ struct Finding {
   std::string found;    // one line
   std::string meaning;  // empty where `found` says it all
   std::string remedy;   // empty where nothing needs to be done
+  bool unseen = false;  // what was to be looked at was not seen: this says nothing of whether Ashlar serves
 };
 using Findings = std::vector<Finding>;
 

@@ -48,7 +48,7 @@ std::optional<std::array<std::uint64_t, 3>> users(const std::string& status) {
 }
 
 Finding forbidden(std::string found, std::string meaning, std::string remedy) {
-  return {"process", Severity::kProblem, std::move(found), std::move(meaning), std::move(remedy)};
+  return {"process", Severity::kProblem, std::move(found), std::move(meaning), std::move(remedy), true};
 }
 
 }  // namespace

@@ -70,7 +70,11 @@ Json bindings_json(const Image& image) {
 }  // namespace
 
 std::optional<bool> serves(const Findings& findings) {
-  if (count_of(findings, Severity::kProblem) > 0) return false;
+  if (std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
+        return finding.severity == Severity::kProblem && !finding.unseen;
+      })) {
+    return false;
+  }
   const bool seen = std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.check == "serving" && finding.severity == Severity::kOk;
   });

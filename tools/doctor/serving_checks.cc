@@ -64,6 +64,28 @@ std::string path_of(const Evidence& evidence, const LoadedObject& object) {
   return {};
 }
 
+/// Whether a path of LD_PRELOAD leads to no file. Of a name without a slash that is not known here.
+bool is_missing(std::string_view entry, const Tree& files) {
+  std::error_code error;
+  return entry.find('/') != std::string_view::npos && !std::filesystem::exists(files.real(entry), error);
+}
+
+/// Why the bindings are not known although Ashlar is mapped.
+Finding not_seen(const Evidence& evidence) {
+  Finding finding{"serving", Severity::kNote, "", "Ashlar is mapped; who calls it is not seen.", ""};
+  if (maps_file(mapped_files(evidence.process.maps), "vgpreload_")) {
+    finding.found = "not known: the program runs inside valgrind's process";
+    finding.remedy = "See `valgrind` for what its tool does to malloc.";
+  } else if (evidence.readable) {
+    finding.found = "not known: the dynamic loader's list of objects was not found in the memory";
+    finding.remedy = "Have the library asked at the start: ashlar run --verbose -- PROGRAM.";
+  } else {
+    finding.found = "not known: the process's memory cannot be read";
+    finding.remedy = "See `process` for what hinders it.";
+  }
+  return finding;
+}
+
 /// The mapped file of an Ashlar that is no longer what its path names; empty: none.
 std::string replaced_ashlar(const Evidence& evidence) {
   for (const std::string& file : mapped_files(evidence.process.maps)) {
@@ -118,12 +140,17 @@ Finding not_loaded(const Evidence& evidence) {
         entry);
     finding.remedy =
         "Link the program with Ashlar, or name the library in /etc/ld.so.preload (for every program).";
+  } else if (!entry.empty() && is_missing(entry, evidence.files)) {
+    finding.meaning = fmt::format("LD_PRELOAD names {}, which is not there.", entry);
+    finding.remedy = "See `LD_PRELOAD`.";
   } else if (!entry.empty()) {
     finding.meaning = fmt::format(
         "LD_PRELOAD names {}, but the loader did not take it: it says why on stderr at the "
         "start (not found there, another architecture, an older glibc).",
         entry);
-    finding.remedy = "See the first lines of the program's stderr; `ashlar doctor -- PROGRAM` repeats them.";
+    finding.remedy = evidence.started_here ? "See `messages`: the loader's words."
+                                           : "See the first lines of the program's stderr, or have them "
+                                             "repeated: ashlar doctor --as-is -- PROGRAM.";
   } else if (is_static) {
     finding.meaning = "The program is statically linked.";
     finding.remedy = "Link libashlar.a into the program.";
@@ -147,7 +174,10 @@ Findings check_loaded(const Evidence& evidence) {
                         "Preload it (ashlar run), or link the program with it."});
   } else {
     findings.push_back({"loaded", Severity::kOk,
-                        fmt::format("{} {}, {}", first.path, first.elf.ashlar_version, path), "", ""});
+                        &first == evidence.image.program()
+                            ? fmt::format("Ashlar {}, {}", first.elf.ashlar_version, path)
+                            : fmt::format("Ashlar {}, {}, {}", first.elf.ashlar_version, first.path, path),
+                        "", ""});
   }
   if (const Names beside = twins(evidence.image); !beside.empty()) {
     findings.push_back(
@@ -159,7 +189,7 @@ Findings check_loaded(const Evidence& evidence) {
   for (std::size_t i = 1; i < found.size(); ++i) {
     const LoadedObject& second = evidence.image.objects[found[i]];
     findings.push_back({"loaded", Severity::kWarning,
-                        fmt::format("a second Ashlar: {} {}", second.path, second.elf.ashlar_version),
+                        fmt::format("a second Ashlar: {}, {}", second.elf.ashlar_version, second.path),
                         "The first in the loader's search serves; the second only costs memory.",
                         "Leave one of them out."});
   }
@@ -192,10 +222,7 @@ Findings check_serving(const Evidence& evidence) {
   if (&ashlar == image.program() && !image.bindings_known) {
     return {{"serving", Severity::kOk, "malloc is linked into the program", "", ""}};
   }
-  if (!image.bindings_known) {
-    return {{"serving", Severity::kNote, "not known: the process's memory cannot be read",
-             "Ashlar is mapped; who calls it is not seen.", "See `process` for what hinders it."}};
-  }
+  if (!image.bindings_known) return {not_seen(evidence)};
   std::size_t ours = 0;
   std::size_t all = 0;
   for (const Binding& binding : image.bindings) {

@@ -160,6 +160,7 @@ bool StoppedProgram::wait_for_stop(int* signal, bool* executed) {
     }
     if (pid == child_ || (pid < 0 && errno != EINTR)) {
       ended_ = true;
+      status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
       end_group(group_);  // now: later its number may be another's
       followed_group = 0;
       if (error_.empty()) {

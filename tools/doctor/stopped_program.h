@@ -32,6 +32,8 @@ class StoppedProgram {
 
   /// Why it is not there to be looked at; empty when it is.
   const std::string& error() const { return error_; }
+  /// Whether the dynamic loader gave up: a library or a symbol is missing. It then ends with status 127.
+  bool loader_failed() const { return status_ == 127; }
   pid_t pid() const { return child_; }
   const Answer& answer() const { return answer_; }
   /// What it, and the loader before it, wrote to stderr; the beginning.
@@ -48,6 +50,7 @@ class StoppedProgram {
   pid_t child_ = -1;
   pid_t group_ = -1;  // the process group to end, where it is followed
   bool ended_ = false;
+  int status_ = 0;  // when it ended: its exit status, 0 after a signal
   std::string error_;
   Answer answer_;
   Pipe probe_;

@@ -81,6 +81,7 @@ TEST_F(AccessTest, OneThatHidesItsMemory) {
   status("S (sleeping)", "1000\t1000\t1000\t1000");
   fake_.put("/proc/sys/kernel/yama/ptrace_scope", "0\n");
   EXPECT_TRUE(says(access(1000).meaning, "PR_SET_DUMPABLE"));
+  EXPECT_TRUE(access(1000).unseen);
 }
 
 }  // namespace

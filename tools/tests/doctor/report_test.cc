@@ -69,6 +69,11 @@ TEST(Report, TheVerdict) {
   EXPECT_EQ(serves({served}), std::optional(true));
   EXPECT_EQ(serves({served, problem}), std::optional(false)) << "not all of it";
   EXPECT_EQ(serves({{"serving", Severity::kNote, "", "", ""}}), std::nullopt);
+  const Finding shut{"process", Severity::kProblem, "", "", "", true};
+  EXPECT_EQ(serves({shut}), std::nullopt) << "what was not seen does not speak against Ashlar";
+  EXPECT_EQ(serves({shut, problem}), std::optional(false));
+  EXPECT_NE(text_report({"x", {shut}, nullptr}, false).find("x: whether Ashlar serves it was not seen\n"),
+            std::string::npos);
   EXPECT_TRUE(
       text_report({"x", {served}, nullptr}, false).starts_with("ashlar doctor: x: Ashlar serves it\n"));
   EXPECT_NE(json_report({"x", {}, nullptr}).find("\"serves\": null"), std::string::npos);

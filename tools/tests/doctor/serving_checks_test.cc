@@ -42,10 +42,10 @@ class ServingTest : public ::testing::Test {
 
 TEST_F(ServingTest, LoadedByThePreload) {
   process_.environment["LD_PRELOAD"] = "/x.so:/opt/libashlar.so.1";
-  EXPECT_EQ(only(check_loaded(evidence())).found, "/opt/libashlar.so.1 0.1.0, by LD_PRELOAD");
+  EXPECT_EQ(only(check_loaded(evidence())).found, "Ashlar 0.1.0, /opt/libashlar.so.1, by LD_PRELOAD");
   process_.secure = true;
   EXPECT_EQ(only(check_loaded(evidence())).found,
-            "/opt/libashlar.so.1 0.1.0, preloaded: it stands before libc")
+            "Ashlar 0.1.0, /opt/libashlar.so.1, preloaded: it stands before libc")
       << "then LD_PRELOAD did not do it";
 }
 
@@ -69,7 +69,7 @@ TEST_F(ServingTest, LoadedBecauseSomebodyNeedsIt) {
 TEST_F(ServingTest, LinkedIntoTheProgram) {
   image_.objects[0].elf.ashlar_version = "0.1.0";
   image_.objects.erase(image_.objects.begin() + 1);
-  EXPECT_TRUE(says(only(check_loaded(evidence())), "linked into the program"));
+  EXPECT_EQ(only(check_loaded(evidence())).found, "Ashlar 0.1.0, linked into the program (libashlar.a)");
 }
 
 // A program that has written its title over its environment.
@@ -109,7 +109,14 @@ TEST_F(ServingTest, NotLoadedAndWhy) {
   image_.objects.erase(image_.objects.begin() + 1);
   EXPECT_TRUE(says(only(check_loaded(evidence())), "Neither LD_PRELOAD"));
   process_.environment["LD_PRELOAD"] = "/opt/libashlar.so.1";
+  EXPECT_TRUE(says(only(check_loaded(evidence())), "which is not there"));
+  EXPECT_EQ(only(check_loaded(evidence())).remedy, "See `LD_PRELOAD`.");
+  fake_.put("/opt/libashlar.so.1", "x");
   EXPECT_TRUE(says(only(check_loaded(evidence())), "did not take it"));
+  EXPECT_TRUE(says(only(check_loaded(evidence())), "ashlar doctor --as-is -- PROGRAM"));
+  Evidence started = evidence();
+  started.started_here = true;
+  EXPECT_EQ(only(check_loaded(started)).remedy, "See `messages`: the loader's words.");
   process_.secure = true;
   EXPECT_TRUE(says(only(check_loaded(evidence())), "more rights than its caller"));
   image_.objects = {object("/bin/program", {})};
@@ -135,6 +142,20 @@ TEST_F(ServingTest, WithoutAnAnswerTheBindingsDecide) {
   EXPECT_EQ(only(check_serving(evidence())).severity, Severity::kProblem);
   image_.bindings_known = false;
   EXPECT_EQ(only(check_serving(evidence())).severity, Severity::kNote);
+}
+
+// The remedy names a finding that is there.
+TEST_F(ServingTest, WhyNobodySeesWhoServes) {
+  image_.bindings_known = false;
+  EXPECT_TRUE(says(only(check_serving(evidence())), "ashlar run --verbose"));
+  Evidence unreadable = evidence();
+  unreadable.readable = false;
+  EXPECT_TRUE(says(only(check_serving(unreadable)), "See `process`"));
+  process_.maps =
+      "400000-401000 r-xp 00000000 08:01 42 /usr/libexec/valgrind/vgpreload_core-amd64-linux.so\n";
+  const Finding finding = only(check_serving(evidence()));
+  EXPECT_TRUE(says(finding, "inside valgrind's process"));
+  EXPECT_TRUE(says(finding, "See `valgrind`"));
 }
 
 TEST_F(ServingTest, AllBoundToAshlar) {
@@ -177,6 +198,14 @@ TEST_F(ServingTest, OperatorsElsewhereAreANote) {
   const Finding finding = only(check_bindings(evidence()));
   EXPECT_EQ(finding.severity, Severity::kNote);
   EXPECT_TRUE(says(finding, "operator new go to libstdc++.so.6")) << finding.found;
+}
+
+TEST_F(ServingTest, OverloadsOfAnOperatorAreOneName) {
+  image_.objects.push_back(object("/lib/libstdc++.so.6"));
+  for (const char* const symbol : {"_ZdaPv", "_ZdaPvm", "_ZdaPvSt11align_val_t", "_ZdlPv", "_ZdlPvm"})
+    bind(symbol, 2, 4);
+  EXPECT_EQ(only(check_bindings(evidence())).found,
+            "plugin.so: operator delete, operator delete[] go to libstdc++.so.6");
 }
 
 TEST_F(ServingTest, BoundWhere) {
