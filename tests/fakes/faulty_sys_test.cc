@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "os/sys.h"
+#include "os/system.h"
 #include "support/support.h"
 
 namespace ashlar::fakes {
@@ -11,7 +12,7 @@ namespace {
 
 namespace sys = os::sys;
 
-constexpr size_t kPage = 4096;
+const size_t kPage = os::page_size();
 
 intptr_t map(size_t bytes) { return sys::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, 0); }
 

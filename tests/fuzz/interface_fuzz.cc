@@ -12,6 +12,7 @@
 #include "core_state.h"
 #include "fakes/faulty_sys.h"
 #include "heap_support.h"
+#include "kernel_pages.h"
 #include "os/sys.h"
 #include "os/system.h"
 #include "page/direct.h"
@@ -305,7 +306,7 @@ void Program::finish() {
   heap::purge();
   ASSERT_EQ(faults(), 0);
   ASSERT_EQ(page::g_pages.counters().live_pages, 0u);
-  ASSERT_EQ(page::g_pages.buddy().dirty_pages(), 0u);
+  ASSERT_TRUE(page::nothing_to_purge());
   size_t blocks = 0, size = 0, peak = 0, table = 0;
   page::g_direct.totals(&blocks, &size, &peak, &table);
   ASSERT_EQ(blocks, 0u);

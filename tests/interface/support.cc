@@ -50,7 +50,9 @@ size_t resident_bytes() {
   size_t size = 0;
   size_t resident = 0;
   const int fields = got > 0 ? std::sscanf(text, "%zu %zu", &size, &resident) : 0;
-  return fields == 2 ? resident * static_cast<size_t>(sysconf(_SC_PAGESIZE)) : 0;
+  // An emulator passes the host's file on, in the host's pages, whatever pages the program is shown.
+  const size_t page = kEmulated ? 4096 : static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return fields == 2 ? resident * page : 0;
 }
 
 std::unique_ptr<Stats> read_stats() {

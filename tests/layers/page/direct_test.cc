@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "base/types.h"
+#include "os/system.h"
 #include "support/support.h"
 
 namespace ashlar::page {
@@ -21,14 +22,15 @@ TEST(Direct, AllocateSizeRelease) {
   EXPECT_EQ(g_direct.size_of(&g_direct), 0u);  // an empty table
   char* const p = static_cast<char*>(g_direct.allocate(100'000, 16));
   ASSERT_NE(p, nullptr);
-  EXPECT_EQ(g_direct.size_of(p), 102'400u);
-  for (size_t i = 0; i < 102'400; ++i)
+  const size_t mapped = align_up(100'000, os::page_size());
+  EXPECT_EQ(g_direct.size_of(p), mapped);
+  for (size_t i = 0; i < mapped; ++i)
     ASSERT_EQ(p[i], 0);
   EXPECT_EQ(g_direct.size_of(p + 4096), 0u);
   size_t size = 0;
-  EXPECT_EQ(g_direct.containing(p + 102'399, &size), reinterpret_cast<uintptr_t>(p));
-  EXPECT_EQ(size, 102'400u);
-  EXPECT_EQ(g_direct.containing(p + 102'400, &size), 0u);
+  EXPECT_EQ(g_direct.containing(p + mapped - 1, &size), reinterpret_cast<uintptr_t>(p));
+  EXPECT_EQ(size, mapped);
+  EXPECT_EQ(g_direct.containing(p + mapped, &size), 0u);
   EXPECT_FALSE(g_direct.release(p + 4096));
   EXPECT_FALSE(g_direct.release(nullptr));
   EXPECT_FALSE(g_direct.release(reinterpret_cast<void*>(1)));
@@ -62,7 +64,7 @@ TEST(Direct, ResizingKeepsTheContent) {
   for (const size_t wanted : {20'000, 5'000'000, 60'000'000, 60'001'000, 1'000'000, 4096, 1}) {
     char* const q = static_cast<char*>(g_direct.resize(p, wanted));
     ASSERT_NE(q, nullptr) << wanted;
-    EXPECT_EQ(g_direct.size_of(q), align_up(wanted, kPageSize));
+    EXPECT_EQ(g_direct.size_of(q), align_up(wanted, os::page_size()));
     if (q != p) {
       EXPECT_EQ(g_direct.size_of(p), 0u);
     }
@@ -75,7 +77,7 @@ TEST(Direct, ResizingKeepsTheContent) {
     EXPECT_TRUE(g_direct.check_invariants());
   }
   EXPECT_EQ(g_direct.resize(p, size_t{1} << 62), nullptr);
-  EXPECT_EQ(g_direct.size_of(p), kPageSize);  // a failure changes nothing
+  EXPECT_EQ(g_direct.size_of(p), os::page_size());  // a failure changes nothing
   EXPECT_EQ(p[0], 0x21);
   EXPECT_TRUE(g_direct.release(p));
   EXPECT_EQ(g_direct.resize(p, 5000), nullptr);

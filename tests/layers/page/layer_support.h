@@ -1,6 +1,7 @@
 // The page layer as its tests start it: a window of 1 GiB, and purging as a test wants it.
 #pragma once
 
+#include "kernel_pages.h"
 #include "page/page_layer.h"
 #include "support/support.h"
 

@@ -9,15 +9,30 @@ namespace {
 class PurgeTest : public PageLayerTest {
  protected:
   // After a call that gave `freed` pages back: within the budget, or as much purged as one call may, in pages
-  // or in small pieces.
+  // or in small pieces; or nothing is left that fills a kernel page.
   static void expect_within_budget(const PageCounters& before, size_t freed) {
     const size_t purged = g_pages.counters().purged_pages - before.purged_pages;
     const size_t calls = g_pages.counters().purge_calls - before.purge_calls;
     const size_t quota = std::max<size_t>(2 * freed, kPagesPerChunk);
     ASSERT_TRUE(dirty_pages() <= g_pages.budget_pages() || purged >= quota ||
-                calls >= std::max<size_t>(16, quota / 32))
+                calls >= std::max<size_t>(16, quota / 32) || nothing_to_purge())
         << dirty_pages() << " dirty pages, budget " << g_pages.budget_pages() << ", purged " << purged
         << " in " << calls << " calls";
+  }
+
+  // So many kernel pages, one by one, written whole; by address.
+  static std::vector<PageIndex> kernel_pages(PageCount count) {
+    std::vector<PageIndex> pages;
+    for (PageCount i = 0; i < count; ++i) {
+      uint64_t dirty = 0;
+      pages.push_back(g_pages.allocate(grain(), grain_order(), &dirty));
+      touch(pages.back(), grain());
+    }
+    std::sort(pages.begin(), pages.end());
+    return pages;
+  }
+  static void release_kernel_page(PageIndex page) {
+    g_pages.release(page, grain(), (uint64_t{1} << grain()) - 1);
   }
 };
 
@@ -48,43 +63,33 @@ TEST_F(PurgeTest, FreeDirtyMemoryStaysWithinTheBudget) {
     g_pages.release_large(page);
 }
 
-// No two free pages adjoin: nothing of 64 KiB is there to purge, single pages must go.
+// No two free kernel pages adjoin: nothing larger is there to purge, single ones must go.
 TEST_F(PurgeTest, FragmentsAreNoExcuse) {
   start({.purge_floor = 256 * kKiB, .purge_share = 1024, .regret_limit = 0});
-  constexpr PageCount kPages = 8000;
-  std::vector<PageIndex> pages;
-  for (PageCount i = 0; i < kPages; ++i) {
-    uint64_t dirty = 0;
-    pages.push_back(g_pages.allocate(1, 0, &dirty));
-    touch(pages.back(), 1);
-  }
-  std::sort(pages.begin(), pages.end());
-  for (PageCount i = 0; i < kPages; i += 2) {
+  const PageCount count = 8000 / grain();
+  const std::vector<PageIndex> pages = kernel_pages(count);
+  for (PageCount i = 0; i < count; i += 2) {
     const PageCounters before = g_pages.counters();
-    g_pages.release(pages[i], 1, 1);
-    ASSERT_NO_FATAL_FAILURE(expect_within_budget(before, 1));
+    release_kernel_page(pages[i]);
+    ASSERT_NO_FATAL_FAILURE(expect_within_budget(before, grain()));
   }
   EXPECT_LE(dirty_pages(), g_pages.budget_pages());
-  EXPECT_LE(test::count_resident(address(pages[0]), kPages), kPages / 2 + g_pages.budget_pages() + 16);
+  EXPECT_LE(test::count_resident(address(pages[0]), count * grain()),
+            count / 2 * grain() + g_pages.budget_pages() + 16);
 }
 
-// A large block that was never touched is freed, and with it the budget falls below 2,000 single dirty pages:
-// that one call purges so many of them as go with its size, the next ones the rest.
+// A large block that was never touched is freed, and with it the budget falls below 2,000 single dirty kernel
+// pages: that one call purges so many of them as go with its size, the next ones the rest.
 TEST_F(PurgeTest, OneCallPurgesOnlySoManySmallPieces) {
-  start({.purge_floor = 256 * kPageSize, .purge_share = 8, .regret_limit = 0});
-  constexpr PageCount kLarge = 16384;
+  if (os::page_size() >= 64 * kKiB) GTEST_SKIP() << "no piece is small: the kernel's pages have 64 KiB";
+  start({.purge_floor = 256 * kPageSize, .purge_share = 8 / grain(), .regret_limit = 0});
+  constexpr PageCount kLarge = 60 * kPagesPerChunk;
   constexpr PageCount kPages = 4000;
   const PageIndex large = g_pages.allocate_large(kLarge, 0);
-  std::vector<PageIndex> pages;
-  for (PageCount i = 0; i < kPages; ++i) {
-    uint64_t dirty = 0;
-    pages.push_back(g_pages.allocate(1, 0, &dirty));
-    touch(pages.back(), 1);
-  }
-  std::sort(pages.begin(), pages.end());
+  std::vector<PageIndex> pages = kernel_pages(kPages);
   for (PageCount i = 0; i < kPages; i += 2)
-    g_pages.release(pages[i], 1, 1);
-  ASSERT_EQ(dirty_pages(), kPages / 2) << "all within the budget";
+    release_kernel_page(pages[i]);
+  ASSERT_EQ(dirty_pages(), kPages / 2 * grain()) << "all within the budget";
   size_t calls = g_pages.counters().purge_calls;
   g_pages.release_large(large);
   const size_t large_pieces = kLarge / kPagesPerChunk;  // what the block's ends have merged with
@@ -93,14 +98,14 @@ TEST_F(PurgeTest, OneCallPurgesOnlySoManySmallPieces) {
   size_t most = 0;
   for (PageCount i = 1; i < kPages && dirty_pages() > g_pages.budget_pages(); i += 40) {
     calls = g_pages.counters().purge_calls;
-    g_pages.release(pages[i], 1, 1);
+    release_kernel_page(pages[i]);
     most = std::max(most, g_pages.counters().purge_calls - calls);
     pages[i] = kNoPage;
   }
   EXPECT_EQ(most, 16u);
   EXPECT_LE(dirty_pages(), g_pages.budget_pages());
   for (PageCount i = 1; i < kPages; i += 2) {
-    if (pages[i] != kNoPage) g_pages.release(pages[i], 1, 1);
+    if (pages[i] != kNoPage) release_kernel_page(pages[i]);
   }
 }
 
@@ -135,21 +140,23 @@ TEST_F(PurgeTest, OneCallPurgesAtMostTwiceWhatItFreed) {
 
 TEST_F(PurgeTest, PurgeAllLeavesNothingResidentAndZeroes) {
   start({.purge_floor = 1024 * kMiB});
-  const PageIndex a = g_pages.allocate_large(3000, 0);
-  const PageIndex wall = g_pages.allocate_large(1, 0);
-  const PageIndex b = g_pages.allocate_large(77, 0);
-  touch(a, 3000, 5);
+  const PageCount in_a = static_cast<PageCount>(align_up(3000, grain()));
+  const PageCount in_b = 77 * grain();
+  const PageIndex a = g_pages.allocate_large(in_a, grain_order());
+  const PageIndex wall = g_pages.allocate_large(grain(), grain_order());
+  const PageIndex b = g_pages.allocate_large(in_b, grain_order());
+  touch(a, in_a, 5);
   touch(wall, 1, 6);
-  touch(b, 77, 5);
+  touch(b, in_b, 5);
   g_pages.release_large(a);
   g_pages.release_large(b);
-  EXPECT_EQ(test::count_resident(address(a), 3000), 3000u);
-  EXPECT_GE(g_pages.purge_all(), 3077u);
+  EXPECT_EQ(test::count_resident(address(a), in_a), in_a);
+  EXPECT_GE(g_pages.purge_all(), in_a + in_b);
   EXPECT_EQ(dirty_pages(), 0u);
-  EXPECT_EQ(test::count_resident(address(a), 3000), 0u);
-  EXPECT_EQ(test::count_resident(address(b), 77), 0u);
+  EXPECT_EQ(test::count_resident(address(a), in_a), 0u);
+  EXPECT_EQ(test::count_resident(address(b), in_b), 0u);
   EXPECT_EQ(address(wall)[0], 6);
-  for (PageCount i = 0; i < 3000; ++i)
+  for (PageCount i = 0; i < in_a; ++i)
     ASSERT_EQ(address(a + i)[0], 0);
   uint64_t dirty = 0;
   g_pages.allocate(64, 0, &dirty);
@@ -220,16 +227,18 @@ TEST_F(PurgeTest, TheRegretLimitHolds) {
 
 TEST_F(PurgeTest, CountersAddUp) {
   start({.purge_floor = 0, .purge_share = 1024, .regret_limit = 0});
-  const PageIndex page = g_pages.allocate_large(500, 0);
-  touch(page, 500);
+  const PageCount count = 500 * grain();
+  const PageCount hole = 20 * grain();
+  const PageIndex page = g_pages.allocate_large(count, grain_order());
+  touch(page, count);
   const PageCounters before = g_pages.counters();
-  EXPECT_TRUE(g_pages.discard(page + 10, 20, 20, true));
+  EXPECT_TRUE(g_pages.discard(page + 10 * grain(), hole, hole, true));
   const PageCounters after = g_pages.counters();
-  EXPECT_EQ(after.purged_pages, before.purged_pages + 20);
-  EXPECT_EQ(after.hole_pages, before.hole_pages + 20);
+  EXPECT_EQ(after.purged_pages, before.purged_pages + hole);
+  EXPECT_EQ(after.hole_pages, before.hole_pages + hole);
   EXPECT_EQ(after.purge_calls, before.purge_calls + 1);
   EXPECT_EQ(after.purge_failures, before.purge_failures);
-  EXPECT_EQ(test::count_resident(address(page), 500), 480u);
+  EXPECT_EQ(test::count_resident(address(page), count), count - hole);
   g_pages.release_large(page);
   EXPECT_EQ(g_pages.counters().in_flight_pages, 0u);
 }
