@@ -16,7 +16,8 @@ struct ChildResult {
 };
 
 // Runs arguments[0] with the environment of this process (LD_PRELOAD included) and the given
-// additions `NAME=value`, collects what it writes, and kills it after `seconds`.
+// additions `NAME=value`, collects what it writes, and kills it after `seconds`
+// (four times as many in an emulator).
 ChildResult run_child(const std::vector<std::string>& arguments,
                       const std::vector<std::string>& environment = {}, int seconds = 60);
 

@@ -105,8 +105,7 @@ bool ended_well(pid_t pid, const char* what) {
   use_heap(nullptr);
   const bool sound = free_all(parents_blocks);
   pthread_t thread;
-  // qemu-user 7.2 ends with an assertion of its own where a forked child starts a thread.
-  if (!kEmulated && pthread_create(&thread, nullptr, use_heap, nullptr) == 0) {
+  if (kThreadsInForkedChildren && pthread_create(&thread, nullptr, use_heap, nullptr) == 0) {
     pthread_join(thread, nullptr);
   }
   const pid_t grandchild = fork();

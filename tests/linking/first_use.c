@@ -44,13 +44,15 @@ static void be_process(const char* path, int moment) {
   _exit(0);
 }
 
+enum { kMoments = kEmulated ? 30 : 300, kLatest = 90000 };
+
 int main(int count, char** arguments) {
   start_watchdog();
   CHECK(count == 2);
-  for (int moment = 0; moment < 300; ++moment) {
+  for (int moment = 0; moment < kMoments; ++moment) {
     const pid_t process = fork(); /* the library is opened in the child alone */
     CHECK(process >= 0);
-    if (process == 0) be_process(arguments[1], moment * 300);
+    if (process == 0) be_process(arguments[1], moment * (kLatest / kMoments));
     int status = 0;
     CHECK(waitpid(process, &status, 0) == process && status == 0);
   }

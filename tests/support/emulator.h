@@ -12,6 +12,17 @@ namespace ashlar::test {
 inline constexpr const char* kEmulator = ASHLAR_TEST_EMULATOR;
 inline constexpr bool kEmulated = *kEmulator != '\0';
 
+// In qemu-user 7.2 the forked child of a process with threads dies of an assertion of the emulator's
+// (`cpu == current_cpu`) when it starts one.
+inline constexpr bool kThreadsInForkedChildren = !kEmulated;
+
+// The stderr of a program that a signal has ended, without the line that the emulator adds itself.
+inline std::string without_emulators_line(std::string text) {
+  const size_t at = kEmulated ? text.rfind("qemu: uncaught target signal ") : std::string::npos;
+  if (at != std::string::npos) text.erase(at);
+  return text;
+}
+
 // The command that runs `arguments`, a program of this machine's kind, with the environment as it is now.
 // Changes the environment where there is an emulator: what the loader shall preload into the program must not
 // be preloaded into the emulator. To be called right before exec, in the child.
