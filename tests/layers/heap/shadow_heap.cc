@@ -4,8 +4,6 @@
 #include <algorithm>
 
 #include "heap_support.h"
-#include "page/direct.h"
-#include "support/emulator.h"
 
 namespace ashlar::heap {
 
@@ -39,12 +37,10 @@ void ShadowHeap::reallocate() {
       std::max<size_t>(1, random_.one_in(2) ? random_size() : old.size * random_.between(1, 300) / 100);
   if (size > largest_ * 2) return;
   const size_t usable = usable_size(old.start);
-  // qemu-user 7.2 moves whatever mremap may move, though it shrinks.
-  const bool stays = !test::kEmulated || page::g_direct.size_of(old.start) == 0;
   books_.forget(place);
   unsigned char* const p = static_cast<unsigned char*>(heap::reallocate(old.start, size));
   ASSERT_NE(p, nullptr);
-  if (size <= usable && size > usable / 2 && stays) {
+  if (size <= usable && size > usable / 2) {
     ASSERT_EQ(p, old.start) << "moved without need";
   }
   ShadowBlock moved = old;
