@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 
-HIDDEN = re.compile(r"_ZNK?6ashlar|_ZN\w*6ashlar|ashlar_|DW\.ref\.|__clang_call_terminate$")
+HIDDEN = re.compile(r"_Z(TW)?NK?6ashlar|_ZN\w*6ashlar|ashlar_|DW\.ref\.|__clang_call_terminate$")
 # Inline functions of the standard library, which -Og leaves out of line: the same in whoever else has them.
 STANDARD = re.compile(r"_Z(NK?|)St")
 SYMBOL = re.compile(r"\s*\d+:\s+[0-9a-f]+\s+\S+\s+(\w+)\s+(\w+)\s+(\w+)\s+(?:\[.*?\]\s+)?(\S+)\s+(\S+)")

@@ -28,7 +28,8 @@ never_ran() {
   if [ -e ran ]; then fail "$what: the program's main function ran"; rm -f ran; fi
 }
 
-cxx() { "$compiler" -fno-builtin "$@" || fail "cannot build: $*"; }
+# --as-needed: clang names libgcc_s for programs that need nothing of it.
+cxx() { "$compiler" -fno-builtin -Wl,--as-needed "$@" || fail "cannot build: $*"; }
 
 # A program that allocates once.
 build_plain() {
