@@ -1,6 +1,7 @@
 // The fast paths of malloc and free: no calls, no loops; whatever is not a hit leaves by a tail call.
 //
-// PERF: x86-64, gcc 12 -O2, counted by tests/golden/fast_path.txt: malloc 15 instructions, free 17.
+// PERF: x86-64, gcc 12 -O2, counted by tests/golden/fast_path.txt: malloc 15 instructions, free 17; clang 14:
+// 16 and 17 at most.
 #pragma once
 
 #include "cache/bin_access.h"
@@ -11,7 +12,9 @@ namespace ashlar::heap {
 void* allocate_slow(size_t size);
 void free_foreign_slow(void* p);                // outside the window: null, direct, or not ours
 void free_overflow_slow(void* p, size_t code);  // no room in the bin, or no slab at all
-[[noreturn]] void free_twice_slow(void* p);
+// It stops the program, but is not said to: a call without return needs a stack frame, which clang makes for
+// all.
+void free_twice_slow(void* p);
 
 // A slot from the thread's bin, or null: then allocate_slow knows what to do. Aligned to 16.
 ASHLAR_ALWAYS_INLINE void* allocate_fast(size_t size) {

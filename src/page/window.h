@@ -166,7 +166,7 @@ ASHLAR_ALWAYS_INLINE bool find_code(const void* p, size_t* code) {
                    : "r"(page), "i"(kBound == Bound::kPages ? 8 : 24));
   if (ASHLAR_UNLIKELY(!inside)) return false;
   __asm__ volatile("movq ashlar_window+16(%%rip), %0" : "=r"(map));
-  *code = __atomic_load_n(map + page, __ATOMIC_RELAXED);
+  __asm__ volatile("movzbl %1, %k0" : "=r"(*code) : "m"(map[page]));  // a relaxed load; clang widens it apart
 #else
   const size_t page = (reinterpret_cast<uintptr_t>(p) - g_window.base) >> kPageShift;
   const auto& bound = kBound == Bound::kPages ? g_window.pages : g_window.unforwarded_pages;
