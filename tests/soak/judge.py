@@ -13,6 +13,7 @@ the bounds are Ashlar's promises.
 import argparse
 import sys
 from collections import namedtuple
+from statistics import median
 
 from recording import Recording, RecordingError, grown, mean, second_half, write_condensed
 from slope import back_and_forth, slope
@@ -24,6 +25,8 @@ FIRST_CYCLE = 2  # the first one still grows to the peak of the load
 DRIFT_ONE = 4 * MIB  # of one phase, over the cycles that are compared
 DRIFT_ONE_SHARE = 0.05  # or this share of its resident memory, whichever is more
 DRIFT_ALL = 2 * MIB  # of all phases together
+SEEN = 0.5  # of the rows that the second half of a phase usually has; with fewer it is not compared
+UNSEEN_MOST = 0.1  # of all phases of all cycles that may be so
 LONG = 0.5  # hours compared, from which on the drift of all phases must be shown to be within its bound
 BACK_AND_FORTH = 0.4  # of the mean budget, a second, in a phase of steady load
 SETTLED = 0.25  # share of a phase after which the budget is looked at
@@ -49,7 +52,11 @@ def an_hour(line, count=False):
 class Judge:
     def __init__(self, recording):
         self.recording = recording
-        self.passages = [p for p in recording.passages() if second_half(p)]
+        passages = recording.passages()
+        usual = {phase: median(len(second_half(p)) for p in passages if p.phase == phase)
+                 for phase in {p.phase for p in passages}}
+        self.passages = [p for p in passages if second_half(p) and len(second_half(p)) >= SEEN * usual[p.phase]]
+        self.unseen = [p for p in passages if p not in self.passages]
         self.later = [p for p in self.passages if p.cycle >= FIRST_CYCLE]
         self.phases = list(dict.fromkeys(p.phase for p in self.passages))
         self.findings = []
@@ -76,6 +83,7 @@ class Judge:
 
     def run(self):
         self.whole()
+        self.seen()
         self.memory()
         if self.later and self.later[-1].cycle > FIRST_CYCLE:
             self.drift()
@@ -97,6 +105,14 @@ class Judge:
         self.tell(f"work: {last['allocations'] / 1e6:.1f} million allocations, {last['resizes'] / 1e6:.1f} million "
                   f"resizes, {last['checks'] / 1e6:.1f} million blocks checked, "
                   f"{last['threads_started']:.0f} threads started")
+
+    def seen(self):
+        """A mean of a row or two, of a machine that stood still, would be taken for a level."""
+        if not self.unseen:
+            return
+        names = ", ".join(f"{p.phase} of cycle {p.cycle:.0f} ({len(second_half(p))} rows)" for p in self.unseen)
+        share = len(self.unseen) / (len(self.unseen) + len(self.passages))
+        self.find(share > UNSEEN_MOST, f"too few rows to compare: {names}; bound {UNSEEN_MOST:.0%} of all phases")
 
     def memory(self):
         rows = [row for passage in self.passages for row in passage.rows]

@@ -104,6 +104,24 @@ class Bounds(Files):
     def test_drift_that_one_phase_would_hide(self):
         self.assertEqual(self.broken(recorded(cycles=12, drift=6 * MIB, noise=MIB // 4)), ["drift of all phases"])
 
+    def thinned(self, missing):
+        """The recording without the rows of the second half of these (cycle, phase), but for one far too high."""
+        rows = []
+        for line in recorded(cycles=6):
+            if (line["cycle"], line["phase"]) in missing and line["share"] >= 0.5:
+                if line["share"] > 0.6:
+                    continue
+                line = line | {"anonymous": line["anonymous"] + 300 * MIB}
+            rows.append(line)
+        return rows
+
+    def test_a_phase_that_was_hardly_seen_is_no_level(self):
+        self.assertEqual(self.broken(self.thinned([(6, "large")])), [])
+
+    def test_too_many_that_were_hardly_seen(self):
+        missing = [(6, "large"), (6, "idle"), (5, "mixed")]
+        self.assertEqual(self.broken(self.thinned(missing)), ["too few rows to compare"])
+
     def test_drift_in_a_short_run(self):
         self.assertIn("drift of all phases", self.broken(recorded(phase_seconds=5, drift=4000 * MIB, idle=0)))
 
