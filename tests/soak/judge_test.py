@@ -107,7 +107,7 @@ class Bounds(Files):
     def thinned(self, missing):
         """The recording without the rows of the second half of these (cycle, phase), but for one far too high."""
         rows = []
-        for line in recorded(cycles=6):
+        for line in recorded(cycles=6, phase_seconds=200):
             if (line["cycle"], line["phase"]) in missing and line["share"] >= 0.5:
                 if line["share"] > 0.6:
                     continue
