@@ -9,6 +9,7 @@
 #endif
 #include <fcntl.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -126,16 +127,24 @@ void answer_probe(int fd) {
 constinit int g_kept_stderr = -1;
 constinit struct stat g_kept_file {};
 
+bool same_file(int fd) {
+  struct stat now {};
+  return fstat(fd, &now) == 0 && now.st_dev == g_kept_file.st_dev && now.st_ino == g_kept_file.st_ino;
+}
+
+// Not in a forked child: of a daemon, who started it would wait for the end of that pipe as long as it lives.
+void drop_kept_stderr() {
+  if (g_kept_stderr >= 0 && same_file(g_kept_stderr)) ashlar::os::sys::close(g_kept_stderr);
+  g_kept_stderr = -1;
+}
+
 void keep_stderr() {
   ashlar::heap::initialise();
   if (ashlar::g_options.stats_at_exit == 0 && ashlar::g_options.options_at_exit == 0) return;
   g_kept_stderr = fcntl(2, F_DUPFD_CLOEXEC, 100);
-  if (g_kept_stderr >= 0) fstat(g_kept_stderr, &g_kept_file);
-}
-
-bool same_file(int fd) {
-  struct stat now {};
-  return fstat(fd, &now) == 0 && now.st_dev == g_kept_file.st_dev && now.st_ino == g_kept_file.st_ino;
+  if (g_kept_stderr < 0) return;
+  fstat(g_kept_stderr, &g_kept_file);
+  pthread_atfork(nullptr, nullptr, drop_kept_stderr);
 }
 
 // Where to print at exit; -1: nowhere.

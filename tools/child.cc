@@ -128,7 +128,7 @@ class Runner {
   /// will not come. So a program that runs for hours need not end before that is known.
   void look_at_program() {
     const std::vector<std::string> files = mapped_files(read_maps(child_));
-    const bool missed = maps_file(files, "libc.so") && !maps_file(files, "libashlar");
+    const bool missed = maps_file(files, "libc.so") && !maps_file(files, launch_.library);
     if (missed) read_probe_if_ready();
     if (!waiting_for_answer()) return;
     if (missed)
@@ -145,8 +145,7 @@ class Runner {
   }
 
   void decide(Answer answer) {
-    answered_ = true;
-    probe_pipe_.read.reset();
+    answered_ = true;  // the pipe stays: a late answer into a closed one would end the program by SIGPIPE
     if (!ended_) answer.mapped = mapped_files(read_maps(child_));
     if (on_answer_(answer)) return;
     outcome_.killed = true;

@@ -28,6 +28,7 @@ struct Launch {
   std::vector<std::string> argv;
   std::vector<std::pair<std::string, std::string>> environment;  // set on top of the inherited one
   bool probe = false;                                            // pass ASHLAR_PROBE and wait for the answer
+  std::string library = {};  // the library's file name, where it is mapped
 };
 
 enum class Verdict {

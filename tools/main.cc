@@ -32,7 +32,7 @@ constexpr const char* kExitCodes =
     "       or the command line is wrong;\n"
     "  126  the program is not executable;\n"
     "  127  the program was not found.\n"
-    "Exit status of `doctor`: 0; 1 when something stops Ashlar from serving, or that cannot be looked at;\n"
+    "Exit status of `doctor`: 0; 1 when something stops Ashlar from serving, or nothing can be seen;\n"
     "126 and 127 as above.\n"
     "A wrong command line: 2, and 125 for `run`. Every other failure of this command: 125. See ashlar(1).";
 
@@ -124,7 +124,7 @@ void add_doctor(CLI::App& app, ashlar_command::DoctorRequest& request) {
   doctor->footer(
       "The program is started and stopped before its main function. Without PROGRAM and --pid, a\n"
       "program of this command's own stands in for it.\n"
-      "Exit status: 0; 1 when something stops Ashlar from serving, or that cannot be looked at; 2 when the\n"
+      "Exit status: 0; 1 when something stops Ashlar from serving, or nothing can be seen; 2 when the\n"
       "command line is wrong; 126 and 127 as `ashlar run`.");
   doctor->add_option("--pid", request.pid, "Look into a running process instead")
       ->type_name("PID")

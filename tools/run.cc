@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "child.h"
@@ -127,6 +128,7 @@ int run_served(const RunRequest& request, Launch launch, const std::string& name
     launch.environment.emplace_back("ASHLAR_CONF", conf);
   }
   launch.probe = true;
+  launch.library = std::filesystem::canonical(library).filename();
   const Outcome outcome =
       run_child(launch, [&](const Answer& answer) { return report_answer(request, name, program, answer); });
   return finish(launch, outcome);

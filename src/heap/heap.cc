@@ -231,7 +231,7 @@ void free_foreign_slow(void* p) {
   message.text(
       " ignored, which is not Ashlar's: it belongs to another allocator or to no block at all;"
       " further ones are ignored silently (option foreign:abort stops instead)");
-  message.write_line_of_process(2);
+  message.write_line(2);  // without the process's number, at whose system call a sandbox may kill
 }
 
 static ASHLAR_NOINLINE void free_pages_slow(void* p) {

@@ -1,6 +1,7 @@
 #include "os/fatal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "os/sys.h"
 
@@ -43,20 +44,18 @@ Message& Message::number(size_t value) {
   return *this;
 }
 
-void Message::write_line(int fd) const { write_line(fd, Message{}); }
+void Message::write_line(int fd) const { write(fd, "ashlar: ", "\n"); }
 
-void Message::write_line_of_process(int fd) const {
-  write_line(fd, Message().text(" (process ").number(static_cast<size_t>(sys::process_id())).text(")"));
-}
-
-void Message::write_line(int fd, const Message& end) const {
-  char line[sizeof buffer_ + 48] = "ashlar: ";
-  size_t length = 8;
-  for (size_t i = 0; i < length_; ++i)
-    line[length++] = buffer_[i];
-  for (size_t i = 0; i < end.length_ && length + 1 < sizeof line; ++i)
-    line[length++] = end.buffer_[i];
-  line[length++] = '\n';
+void Message::write(int fd, const char* before, const char* behind) const {
+  char line[sizeof buffer_ + 16];
+  size_t length = 0;
+  const auto add = [&](const char* text, size_t count) {
+    for (size_t i = 0; i < count && length < sizeof line; ++i)
+      line[length++] = text[i];
+  };
+  add(before, strlen(before));
+  add(buffer_, length_);
+  add(behind, strlen(behind));
   const char* rest = line;
   while (length > 0) {
     const intptr_t written = sys::write(fd, rest, length);
@@ -66,8 +65,10 @@ void Message::write_line(int fd, const Message& end) const {
   }
 }
 
+// The number last, in a write of its own: a sandbox may kill the process at the call that asks for it.
 void fatal(const Message& message) {
-  message.write_line_of_process(2);
+  message.write(2, "ashlar: ", "");
+  Message().text(" (process ").number(static_cast<size_t>(sys::process_id())).text(")").write(2, "", "\n");
   abort();
 }
 

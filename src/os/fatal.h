@@ -17,17 +17,15 @@ class Message {
   // Writes "ashlar: ", the text and a line end in one call.
   void write_line(int fd) const;
 
-  // The same with " (process N)" behind the text: of many that write to one place, which one it was.
-  void write_line_of_process(int fd) const;
+  // Writes the text between two others, of 16 bytes together at most, in one call.
+  void write(int fd, const char* before, const char* behind) const;
 
  private:
-  void write_line(int fd, const Message& end) const;
-
   char buffer_[480];
   size_t length_ = 0;
 };
 
-// Writes the message, with the process's number, to stderr and stops the program with SIGABRT.
+// Writes the message, with " (process N)" behind it, to stderr and stops the program with SIGABRT.
 [[noreturn]] void fatal(const Message& message);
 
 // A broken invariant of our own: names it and stops.

@@ -29,7 +29,7 @@ void print_ledger(Writer& writer, const struct ashlar_stats& s) {
   ledger_line(writer, "metadata", s.resident_metadata, s.accounted, "Ashlar's own tables");
   ledger_line(writer, "not ours", s.resident_foreign, s.accounted, "program text, stacks, other mappings");
   ledger_line(writer, "sum", s.accounted, s.accounted, "");
-  ledger_line(writer, "RSS by the kernel", s.kernel_rss, s.accounted, "counted apart; within 2 % of the sum");
+  ledger_line(writer, "RSS by the kernel", s.kernel_rss, s.accounted, "counted apart, at another moment");
 }
 
 void print_totals(Writer& writer, const struct ashlar_stats& s) {

@@ -1,5 +1,6 @@
 // Text to a file descriptor, so that the reports of several processes to one file or pipe don't cut each
-// other: in one write(2) where the text fits, else in whole lines. No stdio, nothing from the heap.
+// other: in one write(2) where the text fits, else in whole lines (what is one line alone, as JSON is, may be
+// cut by a full pipe). No stdio, nothing from the heap.
 #pragma once
 
 #include <cstddef>

@@ -45,6 +45,19 @@ TEST(StatsAtExit, AreTextOrJsonOrNothing) {
   EXPECT_EQ(text.out, json.out) << "standard output is the program's";
 }
 
+// Whoever started a daemon waits for the end of its output: the forked child keeps no second descriptor of
+// it.
+TEST(StatsAtExit, ADaemonKeepsNobodyWaiting) {
+  if (kEmulated) GTEST_SKIP() << "the shell is this machine's";
+  const ChildResult started =
+      run_child({"/usr/bin/perl", "-e",
+                 "exit 0 if fork; open STDOUT, '>/dev/null'; open STDERR, '>/dev/null'; sleep 90"},
+                {"ASHLAR_CONF=stats_at_exit:text"}, 30);
+  EXPECT_FALSE(started.hung);
+  EXPECT_EQ(started.status, 0);
+  EXPECT_EQ(occurrences(started.err, "statistics of perl"), 1);
+}
+
 // What a report of ours may have in a line, in as much as a cut line would differ.
 bool is_line_of_a_report(const std::string& line) {
   static const std::regex shapes(

@@ -91,7 +91,9 @@ void live_in_a_sandbox() {
   std::free(std::malloc(opaque<size_t>(100)));
   kill_at_others();
   use_heap();
-  for (int round = 0; round < 3; ++round) {  // grows, and gives back, in many steps
+  static char nobodys[64];
+  std::free(opaque(static_cast<void*>(nobodys + 16)));  // named on stderr, and the program goes on
+  for (int round = 0; round < 3; ++round) {             // grows, and gives back, in many steps
     void* list = nullptr;
     for (size_t i = 0; i < 100'000; ++i) {
       void** const p = static_cast<void**>(std::malloc(opaque(100 + i * 37 % 3000)));

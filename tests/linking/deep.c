@@ -1,4 +1,4 @@
-/* With Ashlar preloaded, a plug-in opened with RTLD_DEEPBIND brings blocks of libc's malloc: the first that
+/* With Ashlar preloaded and deepbind:keep, a plug-in opened with RTLD_DEEPBIND brings blocks of libc's malloc: the first that
  * is freed here is named on stderr and left alone, and the next silently. deep PLUGIN */
 #include <dlfcn.h>
 #include <stdlib.h>

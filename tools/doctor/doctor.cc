@@ -59,7 +59,7 @@ Findings check_inside(const Evidence& evidence) {
   append(findings, check_bindings(evidence));
   append(findings, check_allocators(evidence.image));
   append(findings, check_tools(evidence.image, evidence.process));
-  append(findings, check_modules(evidence.image));
+  append(findings, check_modules(evidence.image, evidence.process.environment));
   append(findings, check_built_in_conf(evidence.image, evidence.process));
   for (const LoadedObject& object : evidence.image.objects) {
     if (object.elf.error.empty()) continue;

@@ -10,7 +10,7 @@ enum class Severity {
   kOk,       // as it should be; shown with --verbose only
   kNote,     // worth knowing, costs nothing now
   kWarning,  // costs memory, speed or a facility, or is about to
-  kProblem,  // Ashlar does not serve the program, or not all of it; or that could not be looked at
+  kProblem,  // Ashlar does not serve the program, or not all of it; or nothing of that could be seen
 };
 
 struct Finding {

@@ -29,6 +29,16 @@ std::string tool_of(const std::vector<std::string>& words, std::string fallback)
   return fallback;
 }
 
+/// Whether these words tell valgrind's tools to leave everybody's malloc alone (docs/linking.md).
+bool leaves_malloc_alone(const std::vector<std::string>& words) {
+  for (std::size_t i = 1; i < words.size() && words[i].starts_with('-'); ++i) {
+    if (words[i].starts_with("--soname-synonyms=") &&
+        words[i].find("somalloc=nouserintercepts") != std::string::npos)
+      return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Findings check_obstacle(const Program& program, const ElfObject& object, const FileFacts& library,
@@ -58,6 +68,7 @@ Findings check_valgrind(std::string_view path, const std::vector<std::string>& w
     preset.emplace_back(word);
   const std::string tool = tool_of(words, tool_of(preset, "memcheck"));
   const bool leaves =
+      leaves_malloc_alone(words) || leaves_malloc_alone(preset) ||
       std::find(std::begin(kLeaveMalloc), std::end(kLeaveMalloc), tool) != std::end(kLeaveMalloc);
   const std::string found = fmt::format("valgrind (tool {}) runs the program inside its own process", tool);
   if (leaves) {

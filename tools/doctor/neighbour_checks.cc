@@ -134,7 +134,15 @@ Findings check_tools(const Image& image, const ProcessFacts& process) {
   return findings;
 }
 
-Findings check_modules(const Image& image) {
+/// Whether the last word on the option, where there is one, is `keep`.
+static bool keeps_flag(const Environment& environment) {
+  const auto conf = environment.find("ASHLAR_CONF");
+  if (conf == environment.end()) return false;
+  const std::size_t at = conf->second.rfind("deepbind:");
+  return at != std::string::npos && std::string_view(conf->second).substr(at).starts_with("deepbind:keep");
+}
+
+Findings check_modules(const Image& image, const Environment& environment) {
   // php: Zend/zend_portability.h; named: lib/ns/hooks.c; valkey: pull request 1703 (8.1).
   static constexpr std::string_view kPrograms[] = {"php", "named", "valkey-server", "libphp"};
   Findings findings;
@@ -143,13 +151,20 @@ Findings check_modules(const Image& image) {
     const bool known = std::any_of(std::begin(kPrograms), std::end(kPrograms),
                                    [&](std::string_view start) { return name.starts_with(start); });
     if (!known) continue;
+    const std::string found = fmt::format("some versions of {} open their modules with it", name);
+    if (keeps_flag(environment)) {
+      findings.push_back(
+          {"RTLD_DEEPBIND", Severity::kWarning, found,
+           "ASHLAR_CONF says deepbind:keep, so such a module finds libc's malloc before Ashlar's, "
+           "and a block that crosses over stops the program: php up to 8.4 ends before its script.",
+           "Leave deepbind:keep out of ASHLAR_CONF."});
+      continue;
+    }
     findings.push_back(
-        {"RTLD_DEEPBIND", Severity::kNote,
-         fmt::format("some versions of {} open their modules with it", name),
-         "The dlopen of libashlar.so.1 leaves the flag out, unless ASHLAR_CONF says deepbind:keep. Where "
-         "Ashlar "
-         "is linked in, or late, such a module finds libc's malloc first.",
-         "When the modules are loaded: ashlar doctor --pid PID names those that go past Ashlar."});
+        {"RTLD_DEEPBIND", Severity::kNote, found,
+         "The dlopen of libashlar.so.1 leaves the flag out. Where Ashlar comes from the archive or an object "
+         "(libashlar.a, ashlar.o), such a module finds libc's malloc first.",
+         "When the modules are loaded, ashlar doctor --pid PID names those that go past Ashlar."});
   }
   if (image.other_namespaces) {
     findings.push_back({"namespaces", Severity::kWarning, "the program has loaded objects by dlmopen",

@@ -15,6 +15,6 @@ Findings check_allocators(const Image& image);
 Findings check_tools(const Image& image, const ProcessFacts& process);
 
 /// Programs that are known to open their modules with RTLD_DEEPBIND, and namespaces of dlmopen.
-Findings check_modules(const Image& image);
+Findings check_modules(const Image& image, const Environment& environment);
 
 }  // namespace ashlar_command

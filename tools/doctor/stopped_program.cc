@@ -50,7 +50,7 @@ unsigned long long& program_counter(user_regs_struct& registers) { return regist
 #endif
 
 // A program that is followed is in a session of its own, whose process group has its number.
-constexpr int kEndingSignals[] = {SIGHUP, SIGINT, SIGTERM};
+constexpr int kEndingSignals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 volatile pid_t followed_group = 0;  // for the handler; one program is followed at a time
 
 void end_group(pid_t group) {

@@ -65,7 +65,7 @@ test_wrappers_children() {
   doctor --follow -- ./wrapper; expect_status 1; expect "ended without executing a program"; expect_gone started
   (cat beginning; echo 'wait') >wrapper
   local signal
-  for signal in TERM INT HUP; do
+  for signal in TERM INT QUIT HUP; do
     rm -f started
     what="ashlar doctor --follow, ended by SIG$signal"
     env --default-signal="$signal" "$ashlar" doctor --lib "$library" --follow -- ./wrapper >out 2>err &

@@ -187,6 +187,10 @@ test_preload() {
   cp "$library" libashlar.so.9
   LD_PRELOAD="$scratch/libashlar.so.9" "$ashlar" run --lib "$library" -- printenv LD_PRELOAD >out 2>err; status=$?
   expect_status 0; expect_output "$library"; expect_in err "another Ashlar, $scratch/libashlar.so.9: $library takes its place"
+  what="a library of another name"
+  cp "$library" another_name.so
+  timeout 30 "$ashlar" run --strict --lib "$scratch/another_name.so" -v -- printenv LD_PRELOAD >out 2>err; status=$?
+  expect_status 0; expect_output "$scratch/another_name.so"; expect_in err "serving"
   what="ashlar run in ashlar run"
   run -- "$ashlar" run --lib "$library" -v -- printenv LD_PRELOAD
   expect_status 0; expect_output "$library"; expect_in err "serving"

@@ -25,6 +25,13 @@ TEST(Valgrind, ToolsThatLeaveMallocAlone) {
   }
 }
 
+TEST(Valgrind, ToolsThatAreToldToLeaveMallocAlone) {
+  const char* const told = "--soname-synonyms=somalloc=nouserintercepts";
+  EXPECT_EQ(only(check_valgrind("valgrind", {"valgrind", told, "p"}, "")).severity, Severity::kNote);
+  EXPECT_EQ(only(check_valgrind("valgrind", {"valgrind", "p"}, told)).severity, Severity::kNote);
+  EXPECT_EQ(only(check_valgrind("valgrind", {"valgrind", "p", told}, "")).severity, Severity::kProblem);
+}
+
 TEST(Valgrind, ItsVariableSetsToolsThatTheCommandLineMaySetAgain) {
   EXPECT_TRUE(says(only(check_valgrind("valgrind", {"valgrind", "p"}, "-q --tool=callgrind")), "callgrind"));
   EXPECT_TRUE(

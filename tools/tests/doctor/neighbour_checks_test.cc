@@ -79,16 +79,20 @@ TEST_F(NeighbourTest, ValgrindsToolsThatReplaceMalloc) {
 }
 
 TEST_F(NeighbourTest, ModulesOfProgramsThatBindDeeply) {
-  EXPECT_EQ(only(check_modules(image_)).severity, Severity::kOk);
+  EXPECT_EQ(only(check_modules(image_, process_.environment)).severity, Severity::kOk);
   image_.objects[0].path = "/usr/sbin/named";
-  EXPECT_EQ(only(check_modules(image_)).severity, Severity::kNote);
+  EXPECT_EQ(only(check_modules(image_, process_.environment)).severity, Severity::kNote);
   image_.objects[0].path = "/usr/bin/php8.2";
-  EXPECT_EQ(only(check_modules(image_)).severity, Severity::kNote);
-  EXPECT_TRUE(says(only(check_modules(image_)), "php"));
-  EXPECT_TRUE(says(only(check_modules(image_)), "deepbind:keep"));
+  EXPECT_EQ(only(check_modules(image_, process_.environment)).severity, Severity::kNote);
+  EXPECT_TRUE(says(only(check_modules(image_, process_.environment)), "php"));
+  process_.environment["ASHLAR_CONF"] = "deepbind:keep,foreign:abort";
+  EXPECT_EQ(only(check_modules(image_, process_.environment)).severity, Severity::kWarning);
+  EXPECT_TRUE(says(only(check_modules(image_, process_.environment)), "deepbind:keep"));
+  process_.environment["ASHLAR_CONF"] = "deepbind:keep,deepbind:drop";
+  EXPECT_EQ(only(check_modules(image_, process_.environment)).severity, Severity::kNote);
   image_.objects[0].path = "/bin/program";
   image_.other_namespaces = true;
-  EXPECT_EQ(only(check_modules(image_)).severity, Severity::kWarning);
+  EXPECT_EQ(only(check_modules(image_, process_.environment)).severity, Severity::kWarning);
 }
 
 }  // namespace
