@@ -139,6 +139,7 @@ size_t DirectTable::size_of(const void* p) {
 void DirectTable::set_size_locked(Entry* entry, size_t size) {
   bytes_ += size - entry->size;
   entry->size = size;
+  if (bytes_ > peak_bytes_) peak_bytes_ = bytes_;
 }
 
 // The end of a block that is smaller now. Where its addresses can't go back (vm.max_map_count, a filter) the

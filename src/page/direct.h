@@ -4,8 +4,9 @@
 // pages, not bytes (mremap); shrinking unmaps the end, and never fails. Open addressing with linear probing
 // over (start, size), in a mapping that doubles; at most half full.
 //
-// LOCKS: every function takes the direct lock; mmap, munmap and mremap are called without it, with the
-// entry marked so that a racing free of the same block finds nothing.
+// LOCKS: every function takes the direct lock; mmap, munmap and mremap are called without it. A block that
+// grows or goes is out of the table by then, so that a racing free of it finds nothing; one that shrinks has
+// its new size.
 #pragma once
 
 #include <cstddef>

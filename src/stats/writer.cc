@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kDigits = 24;
 
-// What the longest report fits into: the JSON of a heap that uses every size class takes some 40 KiB.
+// What the longest report fits into: the JSON of a heap that uses every size class took 20 KB.
 constexpr size_t kMapped = 64 * kKiB;
 
 // A pipe takes that much whole (PIPE_BUF); of more, what doesn't fit comes behind what others write
