@@ -24,8 +24,8 @@
 
 // What pulls this file out of the archive (c_api.cc).
 extern "C" {
-extern const char ashlar_probe_anchor;
-const char ashlar_probe_anchor = 0;
+extern const char ashlar_probe_anchor;  // NOLINT(readability-identifier-naming): a name for the linker
+const char ashlar_probe_anchor = 0;     // NOLINT(readability-identifier-naming)
 }
 
 // A program's own options (heap/init.cc).

@@ -108,11 +108,13 @@ TEST_F(OptionsTest, EveryChoiceByItsNameAlone) {
     size_t choice = 0;
     for (; const char* name = choice_name(option, choice, &length); ++choice) {
       reset();
-      const std::string text(name, length);
-      EXPECT_TRUE(parse(key + ":" + text).empty()) << key << ":" << text;
+      std::string text = key;
+      text.append(":").append(name, length);
+      EXPECT_TRUE(parse(text).empty()) << text;
       EXPECT_EQ(option_value(i), choice);
-      expect_refused(key + ":" + text + "x", "bad value");
-      expect_refused(key + ":" + text.substr(0, length - 1), "bad value");
+      expect_refused(text + "x", "bad value");
+      text.pop_back();
+      expect_refused(text, "bad value");
     }
     EXPECT_GE(choice, 2u) << key;
     expect_refused(key + ":" + option.choices, "bad value");
