@@ -142,7 +142,7 @@ ASHLAR_MODEL_PLAIN(16)
   uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(volatile uint##bits##_t* place,                  \
                                                             uint##bits##_t expected, uint##bits##_t value,   \
                                                             int order, int failure) {                        \
-    compare(place, &expected, value, order, failure);                                                        \
+    static_cast<void>(compare(place, &expected, value, order, failure));                                     \
     return expected;                                                                                         \
   }
 ASHLAR_MODEL_ATOMIC(8)

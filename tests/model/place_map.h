@@ -37,6 +37,8 @@ class PlaceMap {
   Record& by_number(size_t number) { return records_[number]; }
 
  private:
+  // NOLINTNEXTLINE(bugprone-dynamic-static-initializers): a constant of a template, which clang-tidy 14
+  // misreads
   static constexpr size_t kFirstSlots = 1024;
   struct Slot {
     uintptr_t key;
