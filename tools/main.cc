@@ -183,11 +183,11 @@ std::string stats_slip(const CLI::App& run_app, const ashlar_command::RunRequest
 
 /// What to say of a first word that is no subcommand; empty when it is one, an option, or not there.
 std::string unknown_subcommand(const CommandLine& line) {
-  static const std::vector<std::string> kSubcommands = {"run", "doctor", "options"};
+  const std::vector<std::string> subcommands = {"run", "doctor", "options"};
   if (line.own.empty() || line.own.front().starts_with('-')) return {};
   const std::string& word = line.own.front();
-  if (std::find(kSubcommands.begin(), kSubcommands.end(), word) != kSubcommands.end()) return {};
-  const std::string meant = ashlar_command::closest(word, kSubcommands);
+  if (std::find(subcommands.begin(), subcommands.end(), word) != subcommands.end()) return {};
+  const std::string meant = ashlar_command::closest(word, subcommands);
   return fmt::format("unknown subcommand {}{}; there are run, doctor and options", word,
                      meant.empty() ? std::string{} : fmt::format(", did you mean {}?", meant));
 }

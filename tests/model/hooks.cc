@@ -103,7 +103,7 @@ ASHLAR_MODEL_PLAIN(16)
     return access(const_cast<volatile uint##bits##_t*>(place), Kind::kLoad, uint##bits##_t{0}, order);       \
   }                                                                                                          \
   void __tsan_atomic##bits##_store(volatile uint##bits##_t* place, uint##bits##_t value, int order) {        \
-    access(place, Kind::kStore, value, order);                                                               \
+    static_cast<void>(access(place, Kind::kStore, value, order));                                            \
   }                                                                                                          \
   uint##bits##_t __tsan_atomic##bits##_exchange(volatile uint##bits##_t* place, uint##bits##_t value,        \
                                                 int order) {                                                 \
