@@ -137,6 +137,7 @@ Program pending_against_refill() {
                        cache::flush_all();
                      }};
   program.finish = check_all_is_back;
+  program.stale_loads = 0;
   return program;
 }
 
