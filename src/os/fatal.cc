@@ -44,9 +44,9 @@ Message& Message::number(size_t value) {
   return *this;
 }
 
-void Message::write_line(int fd) const { write(fd, "ashlar: ", "\n"); }
+void Message::write_line(int fd) const { print(fd, "ashlar: ", "\n"); }
 
-void Message::write(int fd, const char* before, const char* behind) const {
+void Message::print(int fd, const char* before, const char* behind) const {
   char line[sizeof buffer_ + 16];
   size_t length = 0;
   const auto add = [&](const char* text, size_t count) {
@@ -67,8 +67,8 @@ void Message::write(int fd, const char* before, const char* behind) const {
 
 // The number last, in a write of its own: a sandbox may kill the process at the call that asks for it.
 void fatal(const Message& message) {
-  message.write(2, "ashlar: ", "");
-  Message().text(" (process ").number(static_cast<size_t>(sys::process_id())).text(")").write(2, "", "\n");
+  message.print(2, "ashlar: ", "");
+  Message().text(" (process ").number(static_cast<size_t>(sys::process_id())).text(")").print(2, "", "\n");
   abort();
 }
 

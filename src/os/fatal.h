@@ -18,7 +18,7 @@ class Message {
   void write_line(int fd) const;
 
   // Writes the text between two others, of 16 bytes together at most, in one call.
-  void write(int fd, const char* before, const char* behind) const;
+  void print(int fd, const char* before, const char* behind) const;
 
  private:
   char buffer_[480];
